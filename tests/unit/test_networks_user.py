@@ -15,7 +15,8 @@ RANGE = {"forward_first": 20300, "forward_last": 20309}
 SUBNET = {"id": "s4", "cidr": "10.1.0.0/24", "ip_version": 4, "gateway_ip": "10.1.0.1", "enable_dhcp": True,
           "dhcp_ip": "10.1.0.2", "dhcp_mac": "fa:16:3e:00:00:02", "dns_nameservers": [], "host_routes": []}
 NETWORK = {"kind": "network", "id": "1e8b2e0e-1111-4222-8333-444455556666", "version": 1,
-           "desired": "present", "name": "private", "mtu": 1450, "external": False, "physical_network": None, "segment": 7,
+           "desired": "present", "name": "private", "mtu": 1450, "external": False,
+           "physical_network": None, "segment": 7,
            "subnets": [SUBNET]}
 PORT = {"kind": "port", "id": "b7a1f0f2-1111-4222-8333-444455556666", "version": 1, "desired": "present",
         "network_id": NETWORK["id"], "mac": "fa:16:3e:00:00:77", "mtu": 1450, "hostname": "vm-1",
@@ -24,7 +25,8 @@ PORT = {"kind": "port", "id": "b7a1f0f2-1111-4222-8333-444455556666", "version":
         "admin_up": True}
 ROUTER = {"kind": "router", "id": "2f8b2e0e-1111-4222-8333-444455556666", "version": 1,
           "desired": "present", "name": "r", "admin_up": True, "external": None, "routes": [],
-          "interfaces": [{"port_id": "p", "network_id": NETWORK["id"], "mac": "fa:16:3e:00:00:01", "ips": []}],
+          "interfaces": [{"port_id": "p", "network_id": NETWORK["id"], "mac": "fa:16:3e:00:00:01",
+                          "ips": []}],
           "floating_ips": [{"id": "f", "floating_ip": "172.24.4.9", "fixed_ip": "10.1.0.77"},
                            {"id": "g", "floating_ip": "172.24.4.8", "fixed_ip": "10.1.0.99"}]}
 
