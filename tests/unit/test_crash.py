@@ -31,7 +31,7 @@ def test_what_the_callback_raises_is_raised_at_the_point():
 
 
 def test_all_names_are_read_from_the_source(tmp_path):
-    (tmp_path / "one.py").write_text('from monostack.kit.crash import point\npoint("b.after")\npoint("a.before")\n')
+    (tmp_path / "one.py").write_text('point("b.after")\npoint("a.before")\n')
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "two.py").write_text('from monostack.kit import crash\ncrash.point("c.before")\n')
     (tmp_path / "other.py").write_text('canvas.point("no.crash")\n')

@@ -1,8 +1,9 @@
 """Crash points: the places where a test may end the program.
 
-Every change of the world stands between two points, one before and one after it. A test that kills the program at
-each of them in turn has tried every half-done step there is. Names are literals, so that the list of all points is
-read from the source (`names`) and cannot be forgotten; in the running program a point costs one comparison.
+Every change of the world stands between two points, one before and one after it. A test that kills the
+program at each of them in turn has tried every half-done step there is. Names are literals, so that the list
+of all points is read from the source (`names`) and cannot be forgotten; in the running program a point costs
+one comparison.
 """
 
 import ast
