@@ -116,7 +116,7 @@ def ensure(wanted: Iterable[Need], install: bool = True, out: TextIO = sys.stder
 def _apt(*arguments: str) -> None:
     done = subprocess.run(
         ["apt-get", *arguments],
-        env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
+        env=os.environ | {"DEBIAN_FRONTEND": "noninteractive", "DEBCONF_NOWARNINGS": "yes"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
