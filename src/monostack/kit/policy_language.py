@@ -12,8 +12,8 @@ The words:
     rule:NAME                another rule, by name
     LEFT:RIGHT               equality of texts. LEFT is a credential of the caller (`project_id`,
                              `token.domain.id`) or a literal (`'public'`, `True`, `None`); RIGHT is plain
-                             text, in which `%(key)s` stands for a value of the target. A credential that is a list
-                             matches with any of its items.
+                             text, in which `%(key)s` stands for a value of the target. A credential that is
+                             a list matches with any of its items.
     field:KIND:NAME=VALUE    the target's own field has this value; `=~PATTERN` asks a regular expression
     and or not ( )           `not` binds closest, then `and`, then `or`
 
