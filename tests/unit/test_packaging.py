@@ -1,0 +1,125 @@
+"""What is installed is what is declared, locked and imported; the launcher keeps its promises offline."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LOCKS = ("requirements.lock", "requirements-test.lock", "tools/uv.lock")
+DISTRIBUTION_OF = {
+    "jsonschema_rs": "jsonschema-rs",
+    "nftables": "pip-nftables",
+    "openstack": "openstacksdk",
+    "qemu": "qemu-qmp",
+    "yaml": "pyyaml",
+}
+
+
+def plain(requirement: str) -> str:
+    """The bare name of a requirement, spelled as the index spells it."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~; ]", requirement, maxsplit=1)[0]).lower()
+
+
+def locked(name: str) -> set[str]:
+    return {plain(line) for line in (ROOT / name).read_text().splitlines() if re.match(r"[a-z]", line)}
+
+
+def imported(folder: Path) -> dict[str, Path]:
+    """The top-level modules that are imported anywhere, each with one file that does it."""
+    found: dict[str, Path] = {}
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                names = [node.module]
+            else:
+                continue
+            for name in names:
+                found.setdefault(name.split(".")[0], path)
+    return found
+
+
+def test_every_import_of_the_product_is_a_declared_dependency():
+    declared = {plain(each) for each in PROJECT["dependencies"]}
+    for module, path in imported(ROOT / "src").items():
+        if module in sys.stdlib_module_names or module == "monostack":
+            continue
+        distribution = DISTRIBUTION_OF.get(module, plain(module))
+        assert distribution in declared, f"{path} imports {module}, which pyproject.toml does not declare"
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_lock_names_no_registry_and_hashes_everything(lock):
+    text = (ROOT / lock).read_text()
+    assert "://" not in text
+    assert not re.search(r"^--?[a-z]", text, re.MULTILINE), "an option stands in the lock"
+    for block in re.split(r"\n(?=[a-z])", text.strip()):
+        assert "--hash=sha256:" in block, f"without a hash: {block.splitlines()[0]}"
+
+
+def test_every_declared_dependency_is_locked():
+    tools = PROJECT["optional-dependencies"]["test"]
+    assert {plain(each) for each in PROJECT["dependencies"]} <= locked("requirements.lock")
+    assert {plain(each) for each in tools} <= locked("requirements-test.lock")
+
+
+def test_test_lock_changes_no_version_of_the_product():
+    def versions(name):
+        return {line.split(" ")[0] for line in (ROOT / name).read_text().splitlines() if "==" in line}
+
+    assert versions("requirements.lock") <= versions("requirements-test.lock")
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A checkout that is installed already: its program prints the arguments it was given."""
+    folder = tmp_path / "a folder"
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    for name in ("monostack", "pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / name, folder / name)
+    program = folder / ".venv" / "bin" / "monostack"
+    program.write_text('#!/bin/sh\nprintf "[%s]" "$@"\n')
+    program.chmod(0o755)
+    (folder / ".venv" / ".installed").write_text(f"{folder}\nany sum\n")
+    return folder
+
+
+def launch(path, *arguments, cwd="/", **environment):
+    return subprocess.run(
+        [path, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=20, check=False
+    )
+
+
+def test_launcher_of_an_installed_checkout_starts_no_other_program(checkout):
+    done = launch(checkout / "monostack", "up", "two words", PATH="/nonexistent")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[up][two words]", "")
+
+
+def test_launcher_works_through_a_link_and_from_within(checkout, tmp_path):
+    (tmp_path / "link").symlink_to(checkout / "monostack")
+    assert launch(tmp_path / "link", "--help", PATH=os.defpath).stdout == "[--help]"
+    assert launch("./monostack", "--help", cwd=checkout, PATH="/nonexistent").stdout == "[--help]"
+
+
+def test_launcher_installs_anew_when_the_lock_is_newer(checkout):
+    stamp = (checkout / ".venv" / ".installed").stat().st_mtime
+    os.utime(checkout / "requirements.lock", (stamp + 5, stamp + 5))
+    done = launch(checkout / "monostack", "up", PATH="/nonexistent")
+    assert done.returncode != 0
+    assert done.stdout == "", "the old installation was started"
+
+
+def test_launcher_of_a_moved_checkout_does_not_trust_the_old_installation(checkout, tmp_path):
+    moved = checkout.rename(tmp_path / "elsewhere")
+    done = launch(moved / "monostack", "up", PATH="/nonexistent")
+    assert done.returncode != 0
+    assert done.stdout == ""
