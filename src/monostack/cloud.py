@@ -1,0 +1,225 @@
+"""The composition root: settings become a running cloud.
+
+`async with Cloud(settings) as cloud` is the whole product in one process: database, services, loops, the local agent.
+Nothing below this module knows which services there are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import importlib
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from monostack.kit import agents, events, quota
+from monostack.kit.app import App, Site
+from monostack.kit.auth import Auth
+from monostack.kit.clock import Clock
+from monostack.kit.context import CpuPool
+from monostack.kit.db import Column, String, Table, Text
+from monostack.kit.db import upgrade as schema
+from monostack.kit.db.engine import open_engine
+from monostack.kit.hooks import Hooks
+from monostack.kit.ids import new_uuid
+from monostack.kit.loops import Loops
+from monostack.kit.policy import Policy
+from monostack.kit.resource import Service
+from monostack.settings import Settings
+
+ORDER = ("identity", "placement", "image", "network", "compute")
+"""The services, lowest first: each may call those before it."""
+
+ABOUT = Table("cloud", Column("name", String(64), primary_key=True), Column("value", Text))
+KIT_TABLES = (ABOUT, events.EVENTS, quota.LIMITS, quota.LOCKS, agents.HOSTS)
+
+log = logging.getLogger(__name__)
+
+
+class Held(Exception):
+    """Another process holds the state directory; the words say which."""
+
+
+class Cloud:
+    """A running cloud."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or Clock()
+        self.hooks = Hooks()
+        self.auth = Auth(self)
+        self.cpu = CpuPool()
+        self.loops = Loops(self)
+        self.hub = agents.Hub(self)
+        self.policies: dict[str, Policy] = {}
+        self.controls = None
+        self.agents: list = []
+        self.id = ""
+        self.services: list[Service] = load_services(settings.only)
+        self.state_lock = None
+        self.engine: Any = None
+        self.app: App | None = None
+        self._policy_watch: asyncio.Task | None = None
+
+    # what services ask
+
+    def policy(self, service: str) -> Policy:
+        return self.policies[service]
+
+    def service(self, name: str) -> Service | None:
+        return next((service for service in self.services if service.name == name), None)
+
+    def has(self, name: str) -> bool:
+        return any(service.name == name for service in self.services)
+
+    def port(self, service: Service) -> int:
+        """The port that the catalogue names for a service."""
+        if self.settings.shared_port is not None:
+            return self.settings.shared_port
+        return service.ports[0] + self.settings.port_offset
+
+    def root_url(self, service: Service) -> str:
+        """The URL of a service's root, as the catalogue has it; no slash at the end."""
+        listen = self.settings.listen if self.settings.listen not in ("0.0.0.0", "::") else self.settings.host
+        mount = f"/{service.mount}" if self.settings.shared_port is not None else ""
+        return f"http://{listen}:{self.port(service)}{mount}"
+
+    def endpoint_url(self, service: Service) -> str:
+        return self.root_url(service) + service.endpoint
+
+    def identity_url(self, request=None) -> str:
+        identity = self.service("identity")
+        return self.endpoint_url(identity) if identity else ""
+
+    @property
+    def state(self) -> Path:
+        return self.settings.state
+
+    # life
+
+    async def __aenter__(self) -> Cloud:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_) -> None:
+        await self.stop()
+
+    def prepare(self) -> None:
+        """Everything that needs no event loop: lock, database, schema, policies, bootstrap, application."""
+        self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._take_lock()
+        self.engine = open_engine(self.settings.database_url, self)
+        tables = list(KIT_TABLES)
+        for service in self.services:
+            tables += service.tables
+            for name, function in service.hooks:
+                self.hooks.on(name, function)
+            for loop in service.loops:
+                self.loops.add(loop)
+            for kind in service.parts:
+                self.hub.add(kind)
+            folder = package_folder(service)
+            self.policies[service.name] = Policy.load(
+                service.name, folder / "policies.tsv", self.state / "policy.yaml")
+        schema.expand(self.engine, tables)
+        self.engine.write_now(self._bootstrap)
+        self.app = App(self, [Site(self, service, package_folder(service)) for service in self.services])
+        for service, site in zip(self.services, self.app.by_mount.values(), strict=True):
+            if self.settings.shared_port is None:
+                for port in service.ports:
+                    self.app.by_port[port + self.settings.port_offset] = site
+
+    def _bootstrap(self, tx) -> None:
+        row = tx.one(ABOUT, name="id")
+        if row is None:
+            row = tx.insert(ABOUT, name="id", value=new_uuid())
+        self.id = row["value"]
+        for service in self.services:
+            if service.bootstrap is not None:
+                service.bootstrap(tx, self)
+
+    async def start(self) -> None:
+        """Start answering's prerequisites: loops and the local agents. The HTTP server is `monostack.server`."""
+        if self.engine is None:
+            self.prepare()
+        self.loops.start()
+        self._policy_watch = asyncio.create_task(self._watch_policy())
+        await self._start_agents()
+
+    async def _start_agents(self) -> None:
+        if not self.has("compute") and not self.has("network"):
+            return
+        from monostack.node import local
+
+        self.agents = await local.start(self)
+
+    async def _watch_policy(self) -> None:
+        while True:
+            await asyncio.sleep(0.5)
+            for policy in self.policies.values():
+                if policy.reload_if_changed():
+                    log.info("policy.yaml was read again")
+
+    async def stop(self) -> None:
+        """End: agents first (guests go on, unless settings.stop_guests), then loops, then the database."""
+        for agent in self.agents:
+            await agent.stop(self.settings.stop_guests)
+        self.agents = []
+        if self._policy_watch is not None:
+            self._policy_watch.cancel()
+        await self.loops.stop()
+        self.cpu.close()
+        if self.engine is not None:
+            self.engine.close()
+            self.engine = None
+        if self.state_lock is not None:
+            self.state_lock.close()
+            self.state_lock = None
+
+    def _take_lock(self) -> None:
+        path = self.state / "lock"
+        self.state_lock = open(path, "a+")  # noqa: SIM115 - held for the life of the cloud
+        try:
+            fcntl.flock(self.state_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self.state_lock.seek(0)
+            holder = self.state_lock.read().strip()
+            self.state_lock.close()
+            self.state_lock = None
+            raise Held(_holder_words(self.state, holder)) from None
+        self.state_lock.truncate(0)
+        self.state_lock.write(json.dumps({"pid": os.getpid(), "listen": self.settings.listen,
+                                          "port_offset": self.settings.port_offset}))
+        self.state_lock.flush()
+
+
+def _holder_words(state: Path, holder: str) -> str:
+    try:
+        about = json.loads(holder)
+        who = f"process {about['pid']}, listening on {about['listen']} with port offset {about['port_offset']}"
+    except (ValueError, KeyError):
+        who = "another process"
+    return f"{state} is in use by {who}. Stop it first, or give another directory with --state."
+
+
+def package_folder(service: Service) -> Path:
+    module = importlib.import_module(f"monostack.{service.name}")
+    return Path(module.__file__).parent
+
+
+def load_services(only: tuple[str, ...] = ()) -> list[Service]:
+    """The services to run, lowest first, with what they need; raises ValueError for an unknown name."""
+    unknown = [name for name in only if name not in ORDER]
+    if unknown:
+        raise ValueError(f"there is no service {', '.join(unknown)}; there are: {', '.join(ORDER)}")
+    wanted = set(only or ORDER)
+    found: dict[str, Service] = {}
+    for name in reversed(ORDER):
+        if name in wanted:
+            service = importlib.import_module(f"monostack.{name}.service").SERVICE
+            wanted.update(service.needs)
+            found[name] = service
+    return [found[name] for name in ORDER if name in found]

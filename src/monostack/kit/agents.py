@@ -1,0 +1,206 @@
+"""The hub: what the hosts' agents talk to.
+
+An agent tells a digest of what it holds ({part: version}); when it differs, maps are exchanged and parts are put or
+forgotten. There are no sequence numbers: PostgreSQL makes them visible out of order, and a change was lost that way in an
+experiment. In between, hints carry the keys of changed parts so that a change reaches its host in a millisecond; a lost
+hint costs one poll. `forget` never destroys: only a part whose desired is "absent" does.
+
+The messages are plain JSON objects (hello, sync, report, ask), the same whether the agent runs in this process or not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import traceback
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from monostack.kit.db.columns import JSON, Boolean, Column, Integer, String, Table, Time, stamps
+from monostack.kit.errors import Error
+from monostack.kit.resource import PartKind
+
+if TYPE_CHECKING:
+    from monostack.cloud import Cloud
+
+SPEAKS = (1,)
+POLL_SECONDS = 25.0
+ALIVE_SECONDS = 60.0
+
+log = logging.getLogger(__name__)
+
+HOSTS = Table(
+    "hosts",
+    Column("name", String(255), unique=True),
+    Column("seen_at", Time),
+    Column("started_at", Time),
+    Column("speaks", Integer),
+    Column("inventory", JSON),
+    Column("networking", JSON),
+    Column("unknown_things", JSON),
+    Column("up", Boolean),
+    *stamps(),
+)
+
+Key = tuple[str, str]
+
+
+def digest(parts: dict[Key, int]) -> str:
+    return hashlib.blake2b(repr(sorted(parts.items())).encode(), digest_size=8).hexdigest()
+
+
+def hosts(db) -> list:
+    """All hosts that ever said hello."""
+    return db.all(HOSTS, order="name")
+
+
+def alive(db, host_row) -> bool:
+    """Whether the host has been heard of lately."""
+    return host_row["seen_at"] is not None and host_row["seen_at"] > db.cloud.clock.after(-ALIVE_SECONDS)
+
+
+class Hub:
+    """The API's side of the agent protocol."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self.kinds: dict[str, PartKind] = {}
+        self.hints: dict[str, dict[Key, None]] = {}
+        self.waiting: dict[str, asyncio.Event] = {}
+        self.answerers: dict[str, Callable] = {}
+
+    def add(self, kind: PartKind) -> None:
+        self.kinds[kind.name] = kind
+
+    # what agents say
+
+    async def hello(self, body: dict[str, Any]) -> dict[str, Any]:
+        """{"host", "speaks": [1], "inventory", "networking"} -> {"speaks": 1, "cloud": uuid}."""
+        common = set(body["speaks"]) & set(SPEAKS)
+        if not common:
+            raise Error(400, "BadProtocol", f"This cloud speaks {SPEAKS}, the agent {body['speaks']}: upgrade one.")
+        await self.cloud.engine.write(self._hello, body, max(common))
+        return {"speaks": max(common), "cloud": self.cloud.id}
+
+    def _hello(self, tx, body, speaks: int) -> None:
+        values = {"seen_at": tx.now, "started_at": tx.now, "speaks": speaks, "inventory": body["inventory"],
+                  "networking": body.get("networking"), "up": True}
+        row = tx.one(HOSTS, name=body["host"])
+        if row is None:
+            row = tx.insert(HOSTS, name=body["host"], **values)
+        else:
+            tx.set(row, **values)
+        tx.hook("host.hello", row)
+
+    async def beat(self, host: str, unknown: list[dict[str, Any]] | None = None) -> None:
+        """The agent lives; `unknown` lists things it found in the world that no row names."""
+        await self.cloud.engine.write(self._beat, host, unknown)
+
+    def _beat(self, tx, host: str, unknown) -> None:
+        row = tx.one(HOSTS, name=host)
+        if row is None:
+            return
+        values: dict[str, Any] = {"seen_at": tx.now}
+        if unknown is not None and unknown != row["unknown_things"]:
+            values["unknown_things"] = unknown
+        tx.set(row, **values)
+
+    async def sync(self, body: dict[str, Any]) -> dict[str, Any]:
+        """{"host", "digest", "have"?, "timeout"} -> {"put", "forget"[, "digest"]} | {"send": "have"} | {}."""
+        host = body["host"]
+        if "have" in body:
+            self.hints.pop(host, None)
+            return await self.cloud.engine.read(self._difference, host, body["have"])
+        if host not in self.hints:
+            want = await self.cloud.engine.read(self.wanted, host)
+            if digest(want) != body["digest"]:
+                return {"send": "have"}
+            await self._hinted(host, min(body.get("timeout", POLL_SECONDS), POLL_SECONDS))
+        keys = self.hints.pop(host, None)
+        if not keys:
+            return {}
+        return await self.cloud.engine.read(self._changed, host, list(keys))
+
+    async def _hinted(self, host: str, timeout: float) -> None:
+        event = self.waiting.setdefault(host, asyncio.Event())
+        event.clear()
+        if host in self.hints:
+            return
+        try:
+            async with asyncio.timeout(timeout):
+                await event.wait()
+        except TimeoutError:
+            pass
+
+    def wanted(self, db, host: str) -> dict[Key, int]:
+        out: dict[Key, int] = {}
+        for kind in self.kinds.values():
+            for id, version in kind.wanted(db, host):  # noqa: A001
+                out[(kind.name, id)] = version
+        return out
+
+    def _difference(self, db, host: str, have: list) -> dict[str, Any]:
+        want = self.wanted(db, host)
+        known = {(kind, id): version for kind, id, version in have}
+        changed = [key for key, version in want.items() if known.get(key) != version]
+        put = [part for part in (self._load(db, key, host) for key in changed) if part is not None]
+        return {"digest": digest(want), "put": put, "forget": [list(key) for key in known if key not in want]}
+
+    def _changed(self, db, host: str, keys: list[Key]) -> dict[str, Any]:
+        put, forget = [], []
+        for key in keys:
+            part = self._load(db, key, host)
+            if part is None:
+                forget.append(list(key))
+            else:
+                put.append(part)
+        return {"put": put, "forget": forget}
+
+    def _load(self, db, key: Key, host: str) -> dict[str, Any] | None:
+        part = self.kinds[key[0]].load(db, key[1], host)
+        return None if part is None else {"kind": key[0], "id": key[1], **part}
+
+    async def report(self, body: dict[str, Any]) -> None:
+        """{"host", "facts": [...]}: what is; settled in one transaction, or one by one when a fact is troublesome."""
+        try:
+            await self.cloud.engine.write(self._settle, body["host"], body["facts"])
+        except Exception as reason:
+            if len(body["facts"]) == 1:
+                raise
+            log.error("settling %s facts together failed (%s), one by one now", len(body["facts"]), reason)
+            for fact in body["facts"]:
+                try:
+                    await self.cloud.engine.write(self._settle, body["host"], [fact])
+                except Exception:
+                    log.error("fact %s: %s", fact, traceback.format_exc())
+
+    def _settle(self, tx, host: str, facts: Iterable[dict[str, Any]]) -> None:
+        for fact in facts:
+            kind = self.kinds.get(fact["kind"])
+            if kind is not None:
+                kind.settle(tx, host, fact)
+
+    # what the API says
+
+    def wake(self, host: str, parts: Iterable[Key] = ()) -> None:
+        """These parts of the host changed."""
+        kept = self.hints.setdefault(host, {})
+        for key in parts:
+            kept[key] = None
+        event = self.waiting.get(host)
+        if event is not None:
+            event.set()
+
+    async def ask(self, host: str | None, kind: str, id: str, question: str, args: dict[str, Any],  # noqa: A002
+                  timeout: float = 10.0) -> Any:
+        """A question about a part; raises Error 503 when the host does not answer, LookupError when it knows nothing
+        of the part."""
+        answer = self.answerers.get(host or "")
+        if answer is None:
+            raise Error(503, "ServiceUnavailable", f"Host {host} does not answer: is its agent running?")
+        try:
+            async with asyncio.timeout(timeout):
+                return await answer(kind, id, question, args)
+        except TimeoutError:
+            raise Error(503, "ServiceUnavailable", f"Host {host} did not answer within {timeout:.0f} s.") from None

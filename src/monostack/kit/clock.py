@@ -1,0 +1,68 @@
+"""Time, in one place, so that a test can move it.
+
+A moment is a string of 26 characters, UTC, microseconds: `2026-11-20T12:00:00.000000`. It sorts as text, is the same on
+every database and becomes each service's own spelling by slicing (`z`, `micro_z`, `dashed`).
+"""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+FORMAT = "%Y-%m-%dT%H:%M:%S.%f"
+
+
+class Clock:
+    """The cloud's clock: real time plus what a test has advanced."""
+
+    def __init__(self) -> None:
+        self.offset = 0.0
+
+    def time(self) -> float:
+        """Seconds since the epoch."""
+        return time.time() + self.offset
+
+    def now(self) -> str:
+        return from_seconds(self.time())
+
+    def after(self, seconds: float) -> str:
+        return from_seconds(self.time() + seconds)
+
+    def advance(self, **delta: float) -> None:
+        """Move time forward: `advance(hours=2)`. Takes what `timedelta` takes."""
+        self.offset += timedelta(**delta).total_seconds()
+
+
+def from_seconds(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime(FORMAT)
+
+
+def seconds(moment: str) -> float:
+    """Seconds since the epoch of a moment."""
+    return datetime.strptime(moment, FORMAT).replace(tzinfo=UTC).timestamp()
+
+
+def parse(text: str) -> str:
+    """A moment from any ISO 8601 spelling; raises ValueError. A time without a zone is UTC."""
+    value = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    if value.tzinfo is not None:
+        value = value.astimezone(UTC).replace(tzinfo=None)
+    return value.strftime(FORMAT)
+
+
+def z(moment: str | None) -> str | None:
+    """`2026-11-20T12:00:00Z`"""
+    return moment and moment[:19] + "Z"
+
+
+def micro_z(moment: str | None) -> str | None:
+    """`2026-11-20T12:00:00.000000Z`"""
+    return moment and moment + "Z"
+
+
+def plain(moment: str | None) -> str | None:
+    """`2026-11-20T12:00:00`"""
+    return moment and moment[:19]
+
+
+def spaced(moment: str | None) -> str | None:
+    """`2026-11-20 12:00:00`"""
+    return moment and moment[:10] + " " + moment[11:19]

@@ -1,0 +1,199 @@
+"""PostgreSQL: handlers run in threads, one connection each, READ COMMITTED with row locks.
+
+What PostgreSQL asks for (serialisation failure, deadlock) is answered by running the handler again: write handlers are
+pure. A connection that breaks before COMMIT is opened anew and the handler runs again; one that breaks during COMMIT
+leaves the outcome unknown, and the caller is told so (503) instead of being told something false.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from sqlalchemy.dialects.postgresql import psycopg as dialect_module
+
+from monostack.kit.crash import point
+from monostack.kit.db.rows import Taken
+from monostack.kit.db.tx import Db, Statements, Tx
+from monostack.kit.errors import Error
+
+if TYPE_CHECKING:
+    from monostack.cloud import Cloud
+
+THREADS = 8
+TRIES = 8
+
+
+class PostgresConnection:
+    def __init__(self, url: str, statements: Statements) -> None:
+        self.statements = statements
+        self.url = url
+        self.raw: psycopg.Connection | None = None
+
+    def open(self) -> psycopg.Connection:
+        if self.raw is None or self.raw.closed or self.raw.broken:
+            self.raw = psycopg.connect(self.url, connect_timeout=5)
+            self.raw.execute("set timezone to 'UTC'")
+            self.raw.commit()
+        return self.raw
+
+    def fetch(self, sql: str, values: tuple) -> list[tuple]:
+        try:
+            return self.raw.execute(sql, values).fetchall()
+        except psycopg.errors.UniqueViolation as reason:
+            raise Taken(str(reason)) from reason
+
+    def change(self, sql: str, values: tuple) -> int:
+        try:
+            return self.raw.execute(sql, values).rowcount
+        except psycopg.errors.UniqueViolation as reason:
+            raise Taken(str(reason)) from reason
+
+    def command(self, sql: str) -> None:
+        self.raw.execute(sql)
+
+    def undo(self, savepoint: str) -> None:
+        self.raw.execute(f"ROLLBACK TO SAVEPOINT {savepoint}")
+        self.raw.execute(f"RELEASE SAVEPOINT {savepoint}")
+
+    def drop(self) -> None:
+        if self.raw is not None:
+            try:
+                self.raw.close()
+            except psycopg.Error:
+                pass
+            self.raw = None
+
+
+class PostgresEngine:
+    name = "postgresql"
+
+    def __init__(self, url: str, cloud: Cloud) -> None:
+        self.url = url
+        self.cloud = cloud
+        self.dialect = dialect_module.dialect(paramstyle="format")
+        self.statements = Statements(self.dialect)
+        self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="database")
+        self.local = threading.local()
+        self.connections: list[PostgresConnection] = []
+
+    def _connection(self) -> PostgresConnection:
+        connection = getattr(self.local, "connection", None)
+        if connection is None:
+            connection = self.local.connection = PostgresConnection(self.url, self.statements)
+            self.connections.append(connection)
+        return connection
+
+    def now(self, function: Callable, *args) -> Any:
+        """A read in the calling thread."""
+        connection = self._connection()
+        for attempt in range(TRIES):
+            try:
+                raw = connection.open()
+                raw.execute("set transaction isolation level repeatable read read only")
+                result = function(Db(connection, self.cloud), *args)
+                raw.commit()
+                return result
+            except psycopg.OperationalError as reason:
+                connection.drop()
+                self._pause(attempt, reason)
+            except BaseException:
+                if connection.raw is not None:
+                    connection.raw.rollback()
+                raise
+        raise AssertionError("unreachable")
+
+    async def read(self, function: Callable, *args) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self.threads, self.now, function, *args)
+
+    async def write(self, function: Callable, *args) -> Any:
+        """Run `function(tx, *args)` in a transaction; returns once it is durable. What it raises is raised."""
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self.threads, self._write, function, args)
+        result, error, effects = await asyncio.shield(future)
+        for effect, values in effects:
+            effect(*values)
+        if error is not None:
+            raise error
+        return result
+
+    def write_now(self, function: Callable, *args) -> Any:
+        """A transaction in the calling thread, for starting up."""
+        result, error, effects = self._write(function, args)
+        for effect, values in effects:
+            effect(*values)
+        if error is not None:
+            raise error
+        return result
+
+    def _write(self, function: Callable, args: tuple) -> tuple[Any, BaseException | None, list]:
+        connection = self._connection()
+        for attempt in range(TRIES):
+            error = result = None
+            committing = False
+            try:
+                raw = connection.open()
+                tx = Tx(connection, self.cloud)
+                try:
+                    result = function(tx, *args)
+                except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected,
+                        psycopg.OperationalError):
+                    raise
+                except Exception as reason:
+                    error = reason
+                if error is not None and not tx.kept:
+                    raw.rollback()
+                    return None, error, []
+                committing = True
+                point("db.commit.before")
+                raw.commit()
+                point("db.commit.after")
+                return result, error, tx.effects
+            except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected) as reason:
+                connection.raw.rollback()
+                self._pause(attempt, reason)
+            except psycopg.OperationalError as reason:
+                connection.drop()
+                if committing:
+                    words = ("The database went away while this change was being written: it may or may not have "
+                             "happened. Look before you try again.")
+                    return None, Error(503, "ServiceUnavailable", words), []
+                self._pause(attempt, reason)
+        raise AssertionError("unreachable")
+
+    def _pause(self, attempt: int, reason: BaseException) -> None:
+        if attempt == TRIES - 1:
+            if isinstance(reason, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected):
+                raise Error(503, "ServiceUnavailable", "Too many changes of the same thing at once. Try again.")
+            raise Error(503, "ServiceUnavailable", "The database cannot be reached. Try again.") from reason
+        time.sleep(min(0.02 * 2**attempt, 1.0))
+
+    def define(self, statements: list[str]) -> None:
+        """Run data definition statements in one transaction."""
+        raw = self._connection().open()
+        for statement in statements:
+            raw.execute(statement)
+        raw.commit()
+
+    def columns(self) -> dict[str, set[str]]:
+        """What the database has: table -> names of columns (indexes under the key "index:NAME")."""
+        raw = self._connection().open()
+        out: dict[str, set[str]] = {}
+        found = raw.execute("select table_name, column_name from information_schema.columns "
+                            "where table_schema = current_schema()").fetchall()
+        for table, column in found:
+            out.setdefault(table, set()).add(column)
+        for (name,) in raw.execute("select indexname from pg_indexes where schemaname = current_schema()").fetchall():
+            out["index:" + name] = set()
+        raw.commit()
+        return out
+
+    def close(self) -> None:
+        self.threads.shutdown(wait=True)
+        for connection in self.connections:
+            connection.drop()

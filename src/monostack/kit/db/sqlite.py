@@ -1,0 +1,320 @@
+"""SQLite with group commit.
+
+One connection writes, another reads; both are used from the event loop's thread. Write handlers wait in a queue and run
+in batches of at most 5 ms, a savepoint each; COMMIT (an fsync) runs in a thread while the next batch gathers. Nobody is
+answered before the commit that holds his rows.
+
+What goes wrong in a batch must not touch the neighbours: SQLite rolls the WHOLE transaction back on a full disk, an
+interrupt or a conflict clause, so `in_transaction` is looked at after every handler, and when the batch is lost each
+handler is run again alone. A COMMIT that fails without saying whether it happened ends the process: the next start reads
+the truth from the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sqlite3
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.dialects.sqlite import pysqlite
+
+from monostack.kit.crash import point
+from monostack.kit.db.rows import Taken
+from monostack.kit.db.tx import Db, Statements, Tx
+
+if TYPE_CHECKING:
+    from monostack.cloud import Cloud
+
+BATCH_SECONDS = 0.005
+SLOW_SECONDS = 0.005
+PRAGMAS = (
+    "journal_mode=wal", "synchronous=full", "foreign_keys=on", "temp_store=memory", "busy_timeout=10000",
+    "cache_size=-8000",
+)
+CERTAINLY_NOT_COMMITTED = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CONSTRAINT,
+                           sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY)
+
+log = logging.getLogger(__name__)
+
+
+class SqliteConnection:
+    """One connection in autocommit mode; transactions are opened by hand."""
+
+    def __init__(self, path: str, statements: Statements) -> None:
+        self.statements = statements
+        self.raw = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=1000)
+        for pragma in PRAGMAS:
+            self.raw.execute("pragma " + pragma).fetchall()
+
+    def fetch(self, sql: str, values: tuple) -> list[tuple]:
+        try:
+            return self.raw.execute(sql, values).fetchall()
+        except sqlite3.IntegrityError as reason:
+            raise _translated(reason) from reason
+
+    def change(self, sql: str, values: tuple) -> int:
+        try:
+            return self.raw.execute(sql, values).rowcount
+        except sqlite3.IntegrityError as reason:
+            raise _translated(reason) from reason
+
+    def command(self, sql: str) -> None:
+        self.raw.execute(sql)
+
+    def undo(self, savepoint: str) -> None:
+        """Undo to a savepoint; raises Lost when the whole transaction is gone already."""
+        if not self.raw.in_transaction:
+            raise Lost("the transaction was rolled back by the database")
+        self.raw.execute(f"ROLLBACK TO SAVEPOINT {savepoint}")
+        self.raw.execute(f"RELEASE SAVEPOINT {savepoint}")
+
+
+def _translated(reason: sqlite3.IntegrityError) -> Exception:
+    if reason.sqlite_errorcode in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY):
+        return Taken(str(reason))
+    return reason
+
+
+class Lost(Exception):
+    """The database rolled the whole batch back under a handler."""
+
+
+class Item:
+    """A write handler in the queue."""
+
+    __slots__ = ("args", "effects", "error", "function", "future", "result")
+
+    def __init__(self, function: Callable, args: tuple, future: asyncio.Future) -> None:
+        self.function, self.args, self.future = function, args, future
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.effects: list = []
+
+
+class SqliteEngine:
+    name = "sqlite"
+
+    def __init__(self, path: str, cloud: Cloud) -> None:
+        self.path = path
+        self.cloud = cloud
+        self.dialect = pysqlite.dialect(paramstyle="qmark")
+        self.statements = Statements(self.dialect)
+        self.writer = SqliteConnection(path, self.statements)
+        self.reader = SqliteConnection(path, self.statements)
+        self.queue: deque[Item] = deque()
+        self.busy = False
+        self.committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self.closed = False
+
+    # reading
+
+    def now(self, function: Callable, *args) -> Any:
+        """Run a read at once, over one snapshot."""
+        raw = self.reader.raw
+        raw.execute("BEGIN")
+        try:
+            return function(Db(self.reader, self.cloud), *args)
+        finally:
+            if raw.in_transaction:
+                raw.execute("COMMIT")
+
+    async def read(self, function: Callable, *args) -> Any:
+        return self.now(function, *args)
+
+    # writing
+
+    async def write(self, function: Callable, *args) -> Any:
+        """Run `function(tx, *args)` in a transaction; returns once it is durable. What it raises is raised."""
+        if self.closed:
+            raise RuntimeError("the database is closed")
+        loop = asyncio.get_running_loop()
+        item = Item(function, args, loop.create_future())
+        self.queue.append(item)
+        if not self.busy:
+            self.busy = True
+            loop.call_soon(self._batch)
+        # a caller that goes away must not tear its neighbours' batch: the write happens either way
+        return await asyncio.shield(item.future)
+
+    def write_now(self, function: Callable, *args) -> Any:
+        """A transaction without an event loop, for starting up."""
+        item = Item(function, args, None)
+        self.writer.raw.execute("BEGIN IMMEDIATE")
+        try:
+            self._run(item, alone=True)
+        except Lost as lost:
+            raise lost.__cause__ or lost from None
+        if item.error is not None:
+            self.writer.raw.execute("ROLLBACK")
+            raise item.error
+        self.writer.raw.execute("COMMIT")
+        for effect, args in item.effects:
+            effect(*args)
+        return item.result
+
+    def _batch(self) -> None:
+        items: list[Item] = []
+        raw = self.writer.raw
+        try:
+            raw.execute("BEGIN IMMEDIATE")
+            started = time.perf_counter()
+            while self.queue and time.perf_counter() - started < BATCH_SECONDS:
+                item = self.queue.popleft()
+                items.append(item)
+                self._run(item, alone=len(items) == 1 and not self.queue)
+        except (Lost, sqlite3.Error) as reason:
+            self._roll_back()
+            if not items:
+                items = list(self.queue)
+                self.queue.clear()
+                self._fail(items, reason)
+                self._next()
+                return
+            self._replay(items, reason)
+            return
+        if len(items) == 1 and items[0].error is not None and not raw.in_transaction:
+            self._answer(items)
+            self._next()
+            return
+        point("db.commit.before")
+        future = asyncio.get_running_loop().run_in_executor(self.committer, raw.execute, "COMMIT")
+        future.add_done_callback(lambda done: self._committed(items, done))
+
+    def _run(self, item: Item, alone: bool) -> None:
+        """Run one handler in the open transaction. Raises Lost when the whole transaction is gone."""
+        raw = self.writer.raw
+        tx = Tx(self.writer, self.cloud)
+        if not alone:
+            raw.execute("SAVEPOINT handler")
+        started = time.perf_counter()
+        try:
+            item.result = item.function(tx, *item.args)
+        except Exception as reason:
+            if not raw.in_transaction:
+                raise Lost(str(reason)) from reason
+            item.error = reason
+            if not tx.kept:
+                tx.effects = []
+                if alone and item.future is not None:
+                    raw.execute("ROLLBACK")
+                    return
+                if not alone:
+                    raw.execute("ROLLBACK TO SAVEPOINT handler")
+        if not raw.in_transaction:
+            raise Lost("the transaction was rolled back by the database")
+        if not alone:
+            raw.execute("RELEASE SAVEPOINT handler")
+        item.effects = tx.effects
+        took = time.perf_counter() - started
+        if took > SLOW_SECONDS:
+            log.info("write handler %s took %.1f ms", _name(item), took * 1000)
+
+    def _committed(self, items: list[Item], done) -> None:
+        reason = done.exception()
+        if reason is None:
+            point("db.commit.after")
+            self._answer(items)
+            self._next()
+            return
+        if self.writer.raw.in_transaction:
+            self._roll_back()
+        elif not isinstance(reason, sqlite3.Error) or _code(reason) not in CERTAINLY_NOT_COMMITTED:
+            print(f"monostack: COMMIT failed and nobody can tell whether it happened ({reason}). "
+                  "The process ends; start it again.", file=sys.stderr, flush=True)
+            os._exit(70)
+        self._replay(items, reason)
+
+    def _replay(self, items: list[Item], reason: BaseException) -> None:
+        """Each handler of a lost batch again, alone, each with its own commit."""
+        if len(items) == 1:
+            self._fail(items, reason.__cause__ or reason)
+        for item in items if len(items) > 1 else ():
+            item.result = item.error = None
+            item.effects = []
+            try:
+                self.writer.raw.execute("BEGIN IMMEDIATE")
+                self._run(item, alone=True)
+                if self.writer.raw.in_transaction:
+                    self.writer.raw.execute("COMMIT")
+            except (Lost, sqlite3.Error) as again:
+                self._roll_back()
+                self._fail([item], again.__cause__ or again)
+            else:
+                self._answer([item])
+        self._next()
+
+    def _roll_back(self) -> None:
+        if self.writer.raw.in_transaction:
+            self.writer.raw.execute("ROLLBACK")
+
+    def _answer(self, items: list[Item]) -> None:
+        for item in items:
+            for effect, args in item.effects:
+                effect(*args)
+            if item.future.cancelled():
+                continue
+            if item.error is not None:
+                item.future.set_exception(item.error)
+            else:
+                item.future.set_result(item.result)
+
+    def _fail(self, items: list[Item], reason: BaseException) -> None:
+        for item in items:
+            if not item.future.done():
+                item.future.set_exception(reason)
+
+    def _next(self) -> None:
+        if self.queue:
+            asyncio.get_running_loop().call_soon(self._batch)
+        else:
+            self.busy = False
+
+    # life
+
+    def define(self, statements: list[str]) -> None:
+        """Run data definition statements in one transaction."""
+        raw = self.writer.raw
+        raw.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in statements:
+                raw.execute(statement)
+            raw.execute("COMMIT")
+        except BaseException:
+            if raw.in_transaction:
+                raw.execute("ROLLBACK")
+            raise
+
+    def columns(self) -> dict[str, set[str]]:
+        """What the database has: table -> names of columns (indexes under the key "index:NAME")."""
+        raw = self.reader.raw
+        out: dict[str, set[str]] = {}
+        for kind, name in raw.execute("select type, name from sqlite_master where name not like 'sqlite_%'").fetchall():
+            if kind == "table":
+                out[name] = {row[1] for row in raw.execute(f'pragma table_info("{name}")').fetchall()}
+            elif kind == "index":
+                out["index:" + name] = set()
+        return out
+
+    def close(self) -> None:
+        """Wait for the running commit, then close."""
+        self.closed = True
+        self.committer.shutdown(wait=True)
+        self._fail(list(self.queue), RuntimeError("the cloud is stopping"))
+        self.reader.raw.close()
+        self.writer.raw.close()
+
+
+def _name(item: Item) -> str:
+    handler = item.args[0] if item.args and callable(item.args[0]) else item.function
+    return getattr(handler, "__qualname__", repr(handler))
+
+
+def _code(reason: sqlite3.Error) -> int:
+    return getattr(reason, "sqlite_errorcode", -1) & 0xFF

@@ -1,0 +1,40 @@
+"""The schema: what the program's tables need and the database lacks.
+
+Expanding (a new table, a nullable column, an index) is found by comparing, so no hand-written step can be forgotten, and
+it is safe while an older program still runs. Contracting is never automatic: `CONTRACT` lists statements with the schema
+number from which no living program needs the old form.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
+
+CONTRACT: tuple[tuple[int, str], ...] = ()
+
+
+def missing(engine, tables) -> list[str]:
+    """The statements that would bring the database to what the tables declare; empty when it is there."""
+    have = engine.columns()
+    dialect = engine.dialect
+    out: list[str] = []
+    for table in sa.sql.ddl.sort_tables(tables):
+        if table.name not in have:
+            out.append(str(CreateTable(table).compile(dialect=dialect)))
+        else:
+            for column in table.columns:
+                if column.name not in have[table.name]:
+                    text = str(CreateColumn(column).compile(dialect=dialect))
+                    out.append(f'ALTER TABLE "{table.name}" ADD COLUMN {text}')
+        for index in sorted(table.indexes, key=lambda index: index.name):
+            if "index:" + index.name not in have:
+                out.append(str(CreateIndex(index).compile(dialect=dialect)))
+    return out
+
+
+def expand(engine, tables) -> int:
+    """Bring the database to what the tables declare; the count of statements run."""
+    statements = missing(engine, tables)
+    if statements:
+        engine.define(statements)
+    return len(statements)

@@ -1,0 +1,185 @@
+"""Every setting of the program, in one typed tree.
+
+Order of precedence: command line, environment (MONOSTACK_SECTION__NAME, MONOSTACK_NAME for the top), DIR/monostack.toml,
+the defaults here. docs/operating.md explains each; a test fails when one is missing there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import socket
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+def default_state() -> Path:
+    """/var/lib/monostack as root, ~/.local/state/monostack otherwise."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/monostack")
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "monostack"
+
+
+@dataclass
+class Identity:
+    token_seconds: int = 3600
+    password_rounds: int = 12
+    allow_expired_seconds: int = 172800
+    max_active_keys: int = 3
+    v2_discovery: bool = True
+    admin_password: str = ""
+    demo_password: str = ""
+
+
+@dataclass
+class Image:
+    max_bytes: int = 64 << 30
+    show_multiple_locations: bool = False
+    enforce_format: bool = True
+
+
+@dataclass
+class Compute:
+    cpu_allocation_ratio: float = 16.0
+    ram_allocation_ratio: float = 1.5
+    disk_allocation_ratio: float = 1.0
+    reserved_ram_mb: int = 512
+    build_attempts: int = 3
+    soft_reboot_seconds: int = 60
+    power_off_seconds: int = 60
+    metadata_port: int = 8775
+    default_availability_zone: str = "nova"
+    enabled_filters: tuple[str, ...] = ("ComputeFilter", "ComputeCapabilitiesFilter", "ImagePropertiesFilter",
+                                        "ServerGroupAntiAffinityFilter", "ServerGroupAffinityFilter")
+
+
+@dataclass
+class Network:
+    external_cidr: str = "172.24.4.0/24"
+    dns_domain: str = "openstacklocal"
+    dns_servers: tuple[str, ...] = ()
+    mtu: int = 1500
+    default_pool_cidr: str = "10.0.0.0/22"
+
+
+@dataclass
+class Node:
+    vcpus: int = 0
+    memory_mb: int = 0
+    disk_gb: int = 0
+    simulated_hosts: int = 1
+    accelerator: str = "auto"
+    guests_at_once: int = 2
+
+
+@dataclass
+class Settings:
+    state: Path = field(default_factory=default_state)
+    listen: str = "127.0.0.1"
+    port_offset: int = 0
+    shared_port: int | None = None
+    database: str = ""
+    hypervisor: str = "auto"
+    networks: str = "auto"
+    only: tuple[str, ...] = ()
+    host: str = field(default_factory=socket.gethostname)
+    region: str = "RegionOne"
+    stop_guests: bool = False
+    persist_simulated: bool = True
+    log_level: str = "info"
+    identity: Identity = field(default_factory=Identity)
+    image: Image = field(default_factory=Image)
+    compute: Compute = field(default_factory=Compute)
+    network: Network = field(default_factory=Network)
+    node: Node = field(default_factory=Node)
+
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite:{self.state / 'monostack.db'}"
+
+
+class BadSetting(ValueError):
+    """A setting that is unknown or has the wrong type; the words name it and what is allowed."""
+
+
+def load(overrides: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from defaults, DIR/monostack.toml, environment and `overrides` (dotted names); raises BadSetting."""
+    state = Path(overrides.get("state") or environment.get("MONOSTACK_STATE") or default_state())
+    settings = Settings(state=state)
+    file = state / "monostack.toml"
+    if file.is_file():
+        try:
+            _apply_tree(settings, tomllib.loads(file.read_text()), str(file))
+        except tomllib.TOMLDecodeError as reason:
+            raise BadSetting(f"{file}: {reason}") from None
+    for name, text in environment.items():
+        if name.startswith("MONOSTACK_") and name not in ("MONOSTACK_STATE",):
+            dotted = name.removeprefix("MONOSTACK_").lower().replace("__", ".")
+            if _known(settings, dotted):
+                put(settings, dotted, text, name)
+    for dotted, value in overrides.items():
+        if value is not None:
+            put(settings, dotted, value, "the command line")
+    return settings
+
+
+def _apply_tree(target, tree: Mapping[str, Any], where: str, prefix: str = "") -> None:
+    for name, value in tree.items():
+        if isinstance(value, dict) and dataclasses.is_dataclass(getattr(target, name, None)):
+            _apply_tree(getattr(target, name), value, where, prefix + name + ".")
+        else:
+            put(target, name, value, where, prefix)
+
+
+def _known(settings: Settings, dotted: str) -> bool:
+    target: Any = settings
+    for word in dotted.split("."):
+        if not hasattr(target, word):
+            return False
+        target = getattr(target, word)
+    return True
+
+
+def put(target: Any, dotted: str, value: Any, where: str, prefix: str = "") -> None:
+    """Set one setting by its dotted name; raises BadSetting."""
+    *path, name = dotted.split(".")
+    for word in path:
+        target = getattr(target, word, None)
+    fields = {each.name: each for each in dataclasses.fields(target)} if dataclasses.is_dataclass(target) else {}
+    if name not in fields:
+        raise BadSetting(f"{where}: there is no setting {prefix}{dotted}")
+    setattr(target, name, _convert(value, str(fields[name].type), f"{where}: {prefix}{dotted}"))
+
+
+def _convert(value: Any, kind: str, where: str) -> Any:
+    try:
+        if kind == "bool":
+            return value if isinstance(value, bool) else {"1": True, "true": True, "yes": True, "0": False,
+                                                          "false": False, "no": False}[str(value).lower()]
+        if kind.startswith("int"):
+            return int(value)
+        if kind == "float":
+            return float(value)
+        if kind == "Path":
+            return Path(value)
+        if kind.startswith("tuple"):
+            words = value.split(",") if isinstance(value, str) else value
+            return tuple(word.strip() for word in words if word.strip())
+        return str(value)
+    except (ValueError, KeyError, TypeError):
+        raise BadSetting(f"{where} is {value!r}: it must be {kind}") from None
+
+
+def names(settings: Settings | None = None) -> list[str]:
+    """The dotted names of all settings."""
+    out = []
+    for each in dataclasses.fields(settings or Settings()):
+        value = getattr(settings or Settings(), each.name)
+        if dataclasses.is_dataclass(value):
+            out += [f"{each.name}.{inner.name}" for inner in dataclasses.fields(value)]
+        else:
+            out.append(each.name)
+    return out
