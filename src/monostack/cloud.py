@@ -57,12 +57,18 @@ class Cloud:
         self.policies: dict[str, Policy] = {}
         self.controls = None
         self.agents: list = []
+        self.metadata = None
+        self.image_file = None
+        self.first_passwords: dict[str, str] = {}
         self.id = ""
         self.services: list[Service] = load_services(settings.only)
         self.state_lock = None
         self.engine: Any = None
         self.app: App | None = None
         self._policy_watch: asyncio.Task | None = None
+
+    # `metadata` (async: what a guest asks at 169.254.169.254 -> answer) and `image_file` (id -> path) are set by the
+    # services that know; the node gets them through here, so that it needs no service.
 
     # what services ask
 
@@ -206,8 +212,7 @@ def _holder_words(state: Path, holder: str) -> str:
 
 
 def package_folder(service: Service) -> Path:
-    module = importlib.import_module(f"monostack.{service.name}")
-    return Path(module.__file__).parent
+    return Path(__file__).parent / service.name
 
 
 def load_services(only: tuple[str, ...] = ()) -> list[Service]:

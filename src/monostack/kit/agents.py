@@ -181,6 +181,11 @@ class Hub:
             if kind is not None:
                 kind.settle(tx, host, fact)
 
+    def forget_all(self) -> None:
+        """Drop hints and waiting agents; for a disposable cloud that starts anew."""
+        self.hints.clear()
+        self.waiting.clear()
+
     # what the API says
 
     def wake(self, host: str, parts: Iterable[Key] = ()) -> None:

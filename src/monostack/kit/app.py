@@ -112,13 +112,12 @@ class App:
         try:
             site.service.wire.finish(request, response)
             response.headers.extend(request.response_headers)
-            sent = await _send(send, response, request.method)
+            await _send(send, response, request.method)
         finally:
             caller = request.caller
             access.info('%s "%s %s" %s %s %s %s %.1fms', request.remote, request.method, scope["path"],
                         response.status, request.id, caller.user_id if caller else "-",
                         caller.project_id if caller else "-", (time.perf_counter() - started) * 1000)
-        del sent
 
     def _site(self, scope) -> tuple[Site | None, str]:
         server = scope.get("server")
@@ -290,8 +289,8 @@ def record(tx, request: Request, answer: Any = None) -> None:
     if subject is None and request.path:
         subject = request.path.get("id") or next(reversed(request.path.values()))
     caller = request.caller
-    tx.event(request.route.event, subject, request_id=request.id, project_id=caller.project_id,
-             user_id=caller.user_id, **request.event_details)
+    tx.event(request.route.event, subject, request_id=request.id, project_id=caller and caller.project_id,
+             user_id=caller and caller.user_id, **request.event_details)
 
 
 async def _send(send, response: Response, method: str) -> None:

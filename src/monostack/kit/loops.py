@@ -110,7 +110,7 @@ class Runner:
         row = tx.one(self.loop.table, id=id, deleted=True)
         if row is None or row["due_at"] is None or row["due_at"] > tx.now:
             return
-        point(f"loop.{self.loop.name}.before")
+        point("loop.step.before")
         try:
             with tx.nested():
                 outcome = self.loop.step(row, tx)
@@ -118,7 +118,7 @@ class Runner:
             outcome = Again(pause(row["attempts"] or 0), f"{type(reason).__name__}: {reason}")
             log.error("loop %s, row %s: %s", self.loop.name, id, traceback.format_exc())
         self._record(tx, id, row, outcome)
-        point(f"loop.{self.loop.name}.after")
+        point("loop.step.after")
 
     def _record(self, tx, id: Any, row, outcome) -> None:  # noqa: A002
         table = self.loop.table

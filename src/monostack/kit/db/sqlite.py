@@ -15,12 +15,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 import sqlite3
 import sys
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.dialects.sqlite import pysqlite
@@ -301,6 +303,16 @@ class SqliteEngine:
             elif kind == "index":
                 out["index:" + name] = set()
         return out
+
+    def reopen(self, template: str | os.PathLike) -> None:
+        """Replace the database by a copy of a file; for a disposable cloud. Nothing may be under way."""
+        self.reader.raw.close()
+        self.writer.raw.close()
+        for suffix in ("-wal", "-shm"):
+            Path(str(self.path) + suffix).unlink(missing_ok=True)
+        shutil.copyfile(template, self.path)
+        self.writer = SqliteConnection(self.path, self.statements)
+        self.reader = SqliteConnection(self.path, self.statements)
 
     def close(self) -> None:
         """Wait for the running commit, then close."""
