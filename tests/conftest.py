@@ -16,8 +16,13 @@ import pytest
 
 from monostack import testing
 
-MOUNTS = {"identity": "/identity/v3", "image": "/image/v2", "network": "/network/v2.0", "compute": "/compute/v2.1",
-          "placement": "/placement"}
+MOUNTS = {
+    "identity": "/identity/v3",
+    "image": "/image/v2",
+    "network": "/network/v2.0",
+    "compute": "/compute/v2.1",
+    "placement": "/placement",
+}
 
 
 class Api:
@@ -45,12 +50,19 @@ class World:
         self.cloud = cloud
         self.tokens: dict[tuple, str] = {}
 
-    def token(self, user: str = "admin", project: str | None = "admin", password: str = testing.PASSWORD,
-              scope: dict | None = None) -> str:
+    def token(
+        self,
+        user: str = "admin",
+        project: str | None = "admin",
+        password: str = testing.PASSWORD,
+        scope: dict | None = None,
+    ) -> str:
         key = (user, project, repr(scope))
         if key not in self.tokens:
-            identity = {"methods": ["password"], "password": {
-                "user": {"name": user, "domain": {"id": "default"}, "password": password}}}
+            identity = {
+                "methods": ["password"],
+                "password": {"user": {"name": user, "domain": {"id": "default"}, "password": password}},
+            }
             auth: dict = {"identity": identity}
             if scope is not None:
                 auth["scope"] = scope
@@ -70,7 +82,9 @@ class World:
         """A user and a project, both called `name`, with a role of the user on the project."""
         identity = self.api("identity")
         project = identity.post("/projects", json={"project": {"name": name}}).json()["project"]["id"]
-        user = identity.post("/users", json={"user": {"name": name, "password": testing.PASSWORD}}).json()["user"]["id"]
+        user = identity.post("/users", json={"user": {"name": name, "password": testing.PASSWORD}}).json()[
+            "user"
+        ]["id"]
         roles = identity.get("/roles", params={"name": role}).json()["roles"]
         answer = identity.put(f"/projects/{project}/users/{user}/roles/{roles[0]['id']}")
         assert answer.status_code == 204, answer.text
@@ -111,16 +125,43 @@ class PostgreSQL:
         self.data = self.folder / "data"
 
     def run(self, *words: str) -> None:
-        subprocess.run([*self.as_user, *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                       cwd=self.folder, timeout=60)
+        subprocess.run(
+            [*self.as_user, *words],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            cwd=self.folder,
+            timeout=60,
+        )
 
     def start(self) -> None:
         if not self.data.exists():
-            self.run(str(self.programs / "initdb"), "-D", str(self.data), "-U", "monostack", "-A", "trust",
-                     "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder} -c fsync=off"
-        self.run(str(self.programs / "pg_ctl"), "-D", str(self.data), "-w", "-l", str(self.folder / "log"),
-                 "-o", options, "start")
+            self.run(
+                str(self.programs / "initdb"),
+                "-D",
+                str(self.data),
+                "-U",
+                "monostack",
+                "-A",
+                "trust",
+                "--no-sync",
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+            )
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c fsync=off"
+        options += f" -c unix_socket_directories={self.folder}"
+        self.run(
+            str(self.programs / "pg_ctl"),
+            "-D",
+            str(self.data),
+            "-w",
+            "-l",
+            str(self.folder / "log"),
+            "-o",
+            options,
+            "start",
+        )
 
     def stop(self, mode: str = "immediate") -> None:
         self.run(str(self.programs / "pg_ctl"), "-D", str(self.data), "-m", mode, "stop")

@@ -1,7 +1,7 @@
 """The composition root: settings become a running cloud.
 
-`async with Cloud(settings) as cloud` is the whole product in one process: database, services, loops, the local agent.
-Nothing below this module knows which services there are.
+`async with Cloud(settings) as cloud` is the whole product in one process: database, services, loops, the
+local agent. Nothing below this module knows which services there are.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ class Cloud:
         self.app: App | None = None
         self._policy_watch: asyncio.Task | None = None
 
-    # `metadata` (async: what a guest asks at 169.254.169.254 -> answer) and `image_file` (id -> path) are set by the
-    # services that know; the node gets them through here, so that it needs no service.
+    # `metadata` (async: what a guest asks at 169.254.169.254 -> answer) and `image_file` (id -> path) are set
+    # by the services that know; the node gets them through here, so that it needs no service.
 
     # what services ask
 
@@ -115,8 +115,7 @@ class Cloud:
 
     def prepare(self) -> None:
         """Everything that needs no event loop: lock, database, schema, policies, bootstrap, application."""
-        self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._take_lock()
+        self.take_state()
         self.engine = open_engine(self.settings.database_url, self)
         tables = list(KIT_TABLES)
         for service in self.services:
@@ -129,7 +128,8 @@ class Cloud:
                 self.hub.add(kind)
             folder = package_folder(service)
             self.policies[service.name] = Policy.load(
-                service.name, folder / "policies.tsv", self.state / "policy.yaml")
+                service.name, folder / "policies.tsv", self.state / "policy.yaml"
+            )
         schema.expand(self.engine, tables)
         self.engine.write_now(self._bootstrap)
         self.app = App(self, [Site(self, service, package_folder(service)) for service in self.services])
@@ -148,7 +148,8 @@ class Cloud:
                 service.bootstrap(tx, self)
 
     async def start(self) -> None:
-        """Start answering's prerequisites: loops and the local agents. The HTTP server is `monostack.server`."""
+        """Start answering's prerequisites: loops and the local agents. The HTTP server is
+        `monostack.server`."""
         if self.engine is None:
             self.prepare()
         self.loops.start()
@@ -185,7 +186,11 @@ class Cloud:
             self.state_lock.close()
             self.state_lock = None
 
-    def _take_lock(self) -> None:
+    def take_state(self) -> None:
+        """Make the state directory and hold it; raises Held when another process does."""
+        if self.state_lock is not None:
+            return
+        self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self.state / "lock"
         self.state_lock = open(path, "a+")  # noqa: SIM115 - held for the life of the cloud
         try:
@@ -197,15 +202,20 @@ class Cloud:
             self.state_lock = None
             raise Held(_holder_words(self.state, holder)) from None
         self.state_lock.truncate(0)
-        self.state_lock.write(json.dumps({"pid": os.getpid(), "listen": self.settings.listen,
-                                          "port_offset": self.settings.port_offset}))
+        self.state_lock.write(
+            json.dumps(
+                {"pid": os.getpid(), "listen": self.settings.listen, "port_offset": self.settings.port_offset}
+            )
+        )
         self.state_lock.flush()
 
 
 def _holder_words(state: Path, holder: str) -> str:
     try:
         about = json.loads(holder)
-        who = f"process {about['pid']}, listening on {about['listen']} with port offset {about['port_offset']}"
+        who = (
+            f"process {about['pid']}, listening on {about['listen']} with port offset {about['port_offset']}"
+        )
     except (ValueError, KeyError):
         who = "another process"
     return f"{state} is in use by {who}. Stop it first, or give another directory with --state."

@@ -30,8 +30,10 @@ def listen(cloud: Cloud) -> list[socket.socket]:
         except OSError as reason:
             for other in (*sockets, each):
                 other.close()
-            raise PortTaken(f"port {port} on {settings.listen} cannot be used ({reason.strerror}). Another cloud or "
-                            "service has it: stop that, or give --port-offset.") from None
+            raise PortTaken(
+                f"port {port} on {settings.listen} cannot be used ({reason.strerror}). Another cloud or "
+                "service has it: stop that, or give --port-offset."
+            ) from None
         each.listen(2048)
         each.setblocking(False)
         sockets.append(each)
@@ -51,8 +53,18 @@ class Server(uvicorn.Server):
 
 def make_server(cloud: Cloud) -> Server:
     config = uvicorn.Config(
-        cloud.app, loop="none", http="httptools", ws="websockets-sansio", lifespan="off", access_log=False,
-        log_config=None, server_header=False, date_header=True, timeout_keep_alive=75, backlog=2048,
-        timeout_graceful_shutdown=1, h11_max_incomplete_event_size=None,
+        cloud.app,
+        loop="none",
+        http="httptools",
+        ws="websockets-sansio",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=True,
+        timeout_keep_alive=75,
+        backlog=2048,
+        timeout_graceful_shutdown=1,
+        h11_max_incomplete_event_size=None,
     )
     return Server(config)

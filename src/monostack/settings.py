@@ -1,7 +1,8 @@
 """Every setting of the program, in one typed tree.
 
-Order of precedence: command line, environment (MONOSTACK_SECTION__NAME, MONOSTACK_NAME for the top), DIR/monostack.toml,
-the defaults here. docs/operating.md explains each; a test fails when one is missing there.
+Order of precedence: command line, environment (MONOSTACK_SECTION__NAME, MONOSTACK_NAME for the top),
+DIR/monostack.toml, the defaults here. docs/operating.md explains each; a test fails when one is missing
+there.
 """
 
 from __future__ import annotations
@@ -52,8 +53,13 @@ class Compute:
     power_off_seconds: int = 60
     metadata_port: int = 8775
     default_availability_zone: str = "nova"
-    enabled_filters: tuple[str, ...] = ("ComputeFilter", "ComputeCapabilitiesFilter", "ImagePropertiesFilter",
-                                        "ServerGroupAntiAffinityFilter", "ServerGroupAffinityFilter")
+    enabled_filters: tuple[str, ...] = (
+        "ComputeFilter",
+        "ComputeCapabilitiesFilter",
+        "ImagePropertiesFilter",
+        "ServerGroupAntiAffinityFilter",
+        "ServerGroupAffinityFilter",
+    )
 
 
 @dataclass
@@ -106,7 +112,8 @@ class BadSetting(ValueError):
 
 
 def load(overrides: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from defaults, DIR/monostack.toml, environment and `overrides` (dotted names); raises BadSetting."""
+    """Settings from defaults, DIR/monostack.toml, environment and `overrides` (dotted names); raises
+    BadSetting."""
     state = Path(overrides.get("state") or environment.get("MONOSTACK_STATE") or default_state())
     settings = Settings(state=state)
     file = state / "monostack.toml"
@@ -148,7 +155,9 @@ def put(target: Any, dotted: str, value: Any, where: str, prefix: str = "") -> N
     *path, name = dotted.split(".")
     for word in path:
         target = getattr(target, word, None)
-    fields = {each.name: each for each in dataclasses.fields(target)} if dataclasses.is_dataclass(target) else {}
+    fields = (
+        {each.name: each for each in dataclasses.fields(target)} if dataclasses.is_dataclass(target) else {}
+    )
     if name not in fields:
         raise BadSetting(f"{where}: there is no setting {prefix}{dotted}")
     setattr(target, name, _convert(value, str(fields[name].type), f"{where}: {prefix}{dotted}"))
@@ -157,8 +166,13 @@ def put(target: Any, dotted: str, value: Any, where: str, prefix: str = "") -> N
 def _convert(value: Any, kind: str, where: str) -> Any:
     try:
         if kind == "bool":
-            return value if isinstance(value, bool) else {"1": True, "true": True, "yes": True, "0": False,
-                                                          "false": False, "no": False}[str(value).lower()]
+            return (
+                value
+                if isinstance(value, bool)
+                else {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[
+                    str(value).lower()
+                ]
+            )
         if kind.startswith("int"):
             return int(value)
         if kind == "float":

@@ -1,11 +1,13 @@
 """The hub: what the hosts' agents talk to.
 
-An agent tells a digest of what it holds ({part: version}); when it differs, maps are exchanged and parts are put or
-forgotten. There are no sequence numbers: PostgreSQL makes them visible out of order, and a change was lost that way in an
-experiment. In between, hints carry the keys of changed parts so that a change reaches its host in a millisecond; a lost
-hint costs one poll. `forget` never destroys: only a part whose desired is "absent" does.
+An agent tells a digest of what it holds ({part: version}); when it differs, maps are exchanged and parts are
+put or forgotten. There are no sequence numbers: PostgreSQL makes them visible out of order, and a change was
+lost that way in an experiment. In between, hints carry the keys of changed parts so that a change reaches its
+host in a millisecond; a lost hint costs one poll. `forget` never destroys: only a part whose desired is
+"absent" does.
 
-The messages are plain JSON objects (hello, sync, report, ask), the same whether the agent runs in this process or not.
+The messages are plain JSON objects (hello, sync, report, ask), the same whether the agent runs in this
+process or not.
 """
 
 from __future__ import annotations
@@ -79,13 +81,21 @@ class Hub:
         """{"host", "speaks": [1], "inventory", "networking"} -> {"speaks": 1, "cloud": uuid}."""
         common = set(body["speaks"]) & set(SPEAKS)
         if not common:
-            raise Error(400, "BadProtocol", f"This cloud speaks {SPEAKS}, the agent {body['speaks']}: upgrade one.")
+            raise Error(
+                400, "BadProtocol", f"This cloud speaks {SPEAKS}, the agent {body['speaks']}: upgrade one."
+            )
         await self.cloud.engine.write(self._hello, body, max(common))
         return {"speaks": max(common), "cloud": self.cloud.id}
 
     def _hello(self, tx, body, speaks: int) -> None:
-        values = {"seen_at": tx.now, "started_at": tx.now, "speaks": speaks, "inventory": body["inventory"],
-                  "networking": body.get("networking"), "up": True}
+        values = {
+            "seen_at": tx.now,
+            "started_at": tx.now,
+            "speaks": speaks,
+            "inventory": body["inventory"],
+            "networking": body.get("networking"),
+            "up": True,
+        }
         row = tx.one(HOSTS, name=body["host"])
         if row is None:
             row = tx.insert(HOSTS, name=body["host"], **values)
@@ -162,7 +172,8 @@ class Hub:
         return None if part is None else {"kind": key[0], "id": key[1], **part}
 
     async def report(self, body: dict[str, Any]) -> None:
-        """{"host", "facts": [...]}: what is; settled in one transaction, or one by one when a fact is troublesome."""
+        """{"host", "facts": [...]}: what is; settled in one transaction, or one by one when a fact is
+        troublesome."""
         try:
             await self.cloud.engine.write(self._settle, body["host"], body["facts"])
         except Exception as reason:
@@ -197,10 +208,17 @@ class Hub:
         if event is not None:
             event.set()
 
-    async def ask(self, host: str | None, kind: str, id: str, question: str, args: dict[str, Any],  # noqa: A002
-                  timeout: float = 10.0) -> Any:
-        """A question about a part; raises Error 503 when the host does not answer, LookupError when it knows nothing
-        of the part."""
+    async def ask(
+        self,
+        host: str | None,
+        kind: str,
+        id: str,
+        question: str,
+        args: dict[str, Any],  # noqa: A002
+        timeout: float = 10.0,
+    ) -> Any:
+        """A question about a part; raises Error 503 when the host does not answer, LookupError when it knows
+        nothing of the part."""
         answer = self.answerers.get(host or "")
         if answer is None:
             raise Error(503, "ServiceUnavailable", f"Host {host} does not answer: is its agent running?")
@@ -208,4 +226,6 @@ class Hub:
             async with asyncio.timeout(timeout):
                 return await answer(kind, id, question, args)
         except TimeoutError:
-            raise Error(503, "ServiceUnavailable", f"Host {host} did not answer within {timeout:.0f} s.") from None
+            raise Error(
+                503, "ServiceUnavailable", f"Host {host} did not answer within {timeout:.0f} s."
+            ) from None

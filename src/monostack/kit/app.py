@@ -1,7 +1,8 @@
 """The one door: from an ASGI request to a handler and out again.
 
-match -> negotiate -> authenticate -> read the body -> validate -> (in the handler's own snapshot or transaction) judge
-policy, run, record the event -> render. No step goes back; what differs between services is in their wire.
+match -> negotiate -> authenticate -> read the body -> validate -> (in the handler's own snapshot or
+transaction) judge policy, run, record the event -> render. No step goes back; what differs between services
+is in their wire.
 """
 
 from __future__ import annotations
@@ -55,8 +56,10 @@ class Site:
         known = {rule for rule, *_ in cloud.policy(service.name).list()} | {PUBLIC, ANYONE}
         for route in service.routes:
             if route.rule not in known:
-                raise ValueError(f"{service.name}: {route.method} {route.path} has the rule {route.rule!r}, "
-                                 "which the policies do not know")
+                raise ValueError(
+                    f"{service.name}: {route.method} {route.path} has the rule {route.rule!r}, "
+                    "which the policies do not know"
+                )
             self.doors[id(route)] = Door(route)
             if route.path.startswith("^"):
                 self.router.add(route.path[1:], route)
@@ -106,7 +109,9 @@ class App:
         except asyncio.CancelledError:
             raise
         except Exception:
-            log.error("%s %s %s failed\n%s", request.id, request.method, request.full_path, traceback.format_exc())
+            log.error(
+                "%s %s %s failed\n%s", request.id, request.method, request.full_path, traceback.format_exc()
+            )
             words = f"The server failed on this request. The log has the cause under {request.id}."
             response = site.service.wire.error(request, Error(500, "InternalServerError", words))
         try:
@@ -115,9 +120,17 @@ class App:
             await _send(send, response, request.method)
         finally:
             caller = request.caller
-            access.info('%s "%s %s" %s %s %s %s %.1fms', request.remote, request.method, scope["path"],
-                        response.status, request.id, caller.user_id if caller else "-",
-                        caller.project_id if caller else "-", (time.perf_counter() - started) * 1000)
+            access.info(
+                '%s "%s %s" %s %s %s %s %.1fms',
+                request.remote,
+                request.method,
+                scope["path"],
+                response.status,
+                request.id,
+                caller.user_id if caller else "-",
+                caller.project_id if caller else "-",
+                (time.perf_counter() - started) * 1000,
+            )
 
     def _site(self, scope) -> tuple[Site | None, str]:
         server = scope.get("server")
@@ -129,15 +142,24 @@ class App:
         site = self.by_mount.get(word)
         if site is None:
             return None, ""
-        scope["path"] = path[len(word) + 1:] or "/"
+        scope["path"] = path[len(word) + 1 :] or "/"
         return site, "/" + word
 
     async def _outside(self, scope, receive) -> Response:
-        """A path that belongs to no service: the test controls, if this cloud has them, or a list of what is here."""
+        """A path that belongs to no service: the test controls, if this cloud has them, or a list of what is
+        here."""
         if self.cloud.controls is not None and scope["path"].startswith("/_cloud/"):
             return await self.cloud.controls(scope, receive)
-        return Response(404, {"error": {"code": 404, "title": "Not Found",
-                                        "message": "Services here: " + ", ".join("/" + m for m in self.by_mount)}})
+        return Response(
+            404,
+            {
+                "error": {
+                    "code": 404,
+                    "title": "Not Found",
+                    "message": "Services here: " + ", ".join("/" + m for m in self.by_mount),
+                }
+            },
+        )
 
     async def _websocket(self, site, scope, receive, send) -> None:
         handler = site.service.websocket if site else None
@@ -159,7 +181,7 @@ class App:
             return wire.error(request, wire.invalid(request, reason.message))
 
     async def _handle(self, site: Site, request: Request) -> Response:
-        service, wire = site.service, site.service.wire
+        wire = site.service.wire
         found = site.match(request.full_path)
         methods = found[0] if found else {}
         routes = methods.get(request.method)
@@ -184,7 +206,7 @@ class App:
         door = site.doors[id(route)]
         request.route = route
         values = found[1]
-        request.path = dict(zip(door.names, values[-len(door.names):], strict=True)) if door.names else {}
+        request.path = dict(zip(door.names, values[-len(door.names) :], strict=True)) if door.names else {}
         self._validate(site, request, route)
         answer = await self._run(door, request)
         return self._finished(wire, request, route, answer)
@@ -198,19 +220,26 @@ class App:
     async def _body(self, request: Request, wire) -> Any:
         length = request.headers.get("content-length")
         if length is not None and length.isdigit() and int(length) > wire.body_limit:
-            raise Error(413, "RequestEntityTooLarge", f"Request is too large: at most {wire.body_limit} bytes.")
+            raise Error(
+                413, "RequestEntityTooLarge", f"Request is too large: at most {wire.body_limit} bytes."
+            )
         parts, size = [], 0
         async for chunk in request.stream():
             size += len(chunk)
             if size > wire.body_limit:
-                raise Error(413, "RequestEntityTooLarge", f"Request is too large: at most {wire.body_limit} bytes.")
+                raise Error(
+                    413, "RequestEntityTooLarge", f"Request is too large: at most {wire.body_limit} bytes."
+                )
             parts.append(chunk)
         if not size:
             return None
         kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
         if kind not in wire.json_types and not kind.endswith("+json"):
-            raise Error(415, "UnsupportedMediaType",
-                        f"Content type {kind} is not understood here: send {' or '.join(wire.json_types)}.")
+            raise Error(
+                415,
+                "UnsupportedMediaType",
+                f"Content type {kind} is not understood here: send {' or '.join(wire.json_types)}.",
+            )
         try:
             return decode(b"".join(parts))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -249,7 +278,9 @@ class App:
             async with asyncio.timeout(route.deadline):
                 return await route.handler(request, ctx)
         except TimeoutError:
-            raise Error(504, "GatewayTimeout", f"No answer within {route.deadline:.0f} seconds. Try again.") from None
+            raise Error(
+                504, "GatewayTimeout", f"No answer within {route.deadline:.0f} seconds. Try again."
+            ) from None
 
     def _finished(self, wire, request: Request, route: Route, answer: Any) -> Response:
         if not isinstance(answer, Response):
@@ -289,8 +320,14 @@ def record(tx, request: Request, answer: Any = None) -> None:
     if subject is None and request.path:
         subject = request.path.get("id") or next(reversed(request.path.values()))
     caller = request.caller
-    tx.event(request.route.event, subject, request_id=request.id, project_id=caller and caller.project_id,
-             user_id=caller and caller.user_id, **request.event_details)
+    tx.event(
+        request.route.event,
+        subject,
+        request_id=request.id,
+        project_id=caller and caller.project_id,
+        user_id=caller and caller.user_id,
+        **request.event_details,
+    )
 
 
 async def _send(send, response: Response, method: str) -> None:

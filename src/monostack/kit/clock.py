@@ -1,7 +1,7 @@
 """Time, in one place, so that a test can move it.
 
-A moment is a string of 26 characters, UTC, microseconds: `2026-11-20T12:00:00.000000`. It sorts as text, is the same on
-every database and becomes each service's own spelling by slicing (`z`, `micro_z`, `dashed`).
+A moment is a string of 26 characters, UTC, microseconds: `2026-11-20T12:00:00.000000`. It sorts as text, is
+the same on every database and becomes each service's own spelling by slicing (`z`, `micro_z`, `dashed`).
 """
 
 import time

@@ -1,6 +1,7 @@
 """What a flow holds: short reads and writes between the things it waits for.
 
-No database handle is open across an await: every `read` is a snapshot of its own, every `write` a transaction.
+No database handle is open across an await: every `read` is a snapshot of its own, every `write` a
+transaction.
 """
 
 from __future__ import annotations
@@ -36,8 +37,12 @@ class CpuPool:
     async def run(self, function: Callable, *args) -> Any:
         """The function's result; raises Error 503 when too much is waiting already."""
         if self.waiting >= QUEUE:
-            raise Error(503, "ServiceUnavailable", "Too much is waiting for the processor. Try again in a moment.",
-                        headers=[("Retry-After", "1")])
+            raise Error(
+                503,
+                "ServiceUnavailable",
+                "Too much is waiting for the processor. Try again in a moment.",
+                headers=[("Retry-After", "1")],
+            )
         self.waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self.threads, function, *args)
@@ -61,8 +66,8 @@ class Context:
         return await self.cloud.engine.read(function, *args)
 
     async def write(self, function: Callable, *args) -> Any:
-        """`function(tx, *args)` in one durable transaction; the route's event goes with the first one that sets
-        `request.subject`."""
+        """`function(tx, *args)` in one durable transaction; the route's event goes with the first one that
+        sets `request.subject`."""
         return await self.cloud.engine.write(self._with_event, function, args)
 
     def _with_event(self, tx, function: Callable, args: tuple) -> Any:
@@ -86,8 +91,15 @@ class Context:
         """`function(*args)` in a thread, for files."""
         return await asyncio.to_thread(function, *args)
 
-    async def ask(self, host: str, kind: str, id: str, question: str, args: dict | None = None,  # noqa: A002
-                  timeout: float = 10.0) -> Any:
+    async def ask(
+        self,
+        host: str,
+        kind: str,
+        id: str,
+        question: str,
+        args: dict | None = None,  # noqa: A002
+        timeout: float = 10.0,
+    ) -> Any:
         """Ask the agent of a host; raises Error 409 or 503 in words when it cannot tell."""
         return await self.cloud.hub.ask(host, kind, id, question, args or {}, timeout)
 

@@ -1,7 +1,8 @@
 """Events: what happened to whom, in order, across services.
 
-They are written in exactly two places, both in the transaction of the change: the app (a route's event) and a loop or
-report that settles something. `monostack why`, instance actions, notifications and metering read them.
+They are written in exactly two places, both in the transaction of the change: the app (a route's event) and a
+loop or report that settles something. `monostack why`, instance actions, notifications and metering read
+them.
 """
 
 from __future__ import annotations
@@ -31,13 +32,32 @@ EVENTS = Table(
 )
 
 
-def record(tx: Tx, kind: str, resource_id: str | None, *, request_id: str | None = None,
-           project_id: str | None = None, user_id: str | None = None, host: str | None = None,
-           cause: str | None = None, **details: Any) -> None:
-    """Write one event. `kind` is SERVICE.RESOURCE.VERB in the notifications' spelling, `cause` the words of a failure,
-    `details` further facts, never secrets."""
-    tx.insert(EVENTS, at=tx.now, kind=kind, resource_id=resource_id, request_id=request_id, project_id=project_id,
-              user_id=user_id, host=host, cause=cause, details=details or None)
+def record(
+    tx: Tx,
+    kind: str,
+    resource_id: str | None,
+    *,
+    request_id: str | None = None,
+    project_id: str | None = None,
+    user_id: str | None = None,
+    host: str | None = None,
+    cause: str | None = None,
+    **details: Any,
+) -> None:
+    """Write one event. `kind` is SERVICE.RESOURCE.VERB in the notifications' spelling, `cause` the words of a
+    failure, `details` further facts, never secrets."""
+    tx.insert(
+        EVENTS,
+        at=tx.now,
+        kind=kind,
+        resource_id=resource_id,
+        request_id=request_id,
+        project_id=project_id,
+        user_id=user_id,
+        host=host,
+        cause=cause,
+        details=details or None,
+    )
 
 
 def story(db, word: str) -> list:

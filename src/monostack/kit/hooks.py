@@ -1,7 +1,7 @@
 """Calls upwards, in the same transaction: `network.port.delete` lets compute tidy what refers to the port.
 
-A service may only call services below it. What lies above registers here; the one below calls `tx.hook(name, ...)` and
-knows nobody. Hooks run in the order of registration and may refuse by raising Error.
+A service may only call services below it. What lies above registers here; the one below calls `tx.hook(name,
+...)` and knows nobody. Hooks run in the order of registration and may refuse by raising Error.
 """
 
 from collections import defaultdict

@@ -12,7 +12,8 @@ REQUEST_ID = re.compile(r"^req-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[
 
 
 def new_uuid() -> str:
-    """A dashed version 4 UUID. Ids name things and guard nothing, so they come from a seeded generator (1 µs)."""
+    """A dashed version 4 UUID. Ids name things and guard nothing, so they come from a seeded generator (1
+    µs)."""
     text = f"{_bits.getrandbits(128):032x}"
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}-{text[20:]}"
 

@@ -1,8 +1,8 @@
 """Loops make rows true: each takes one idempotent step at a time on rows that are due.
 
-A row says when it wants to be looked at (`due_at`; NULL is settled). A step reads and writes rows in one transaction and
-touches no world; what it returns decides when the row is due again. A wake-up only shortens the wait, so losing one costs
-a poll interval and nothing else.
+A row says when it wants to be looked at (`due_at`; NULL is settled). A step reads and writes rows in one
+transaction and touches no world; what it returns decides when the row is due again. A wake-up only shortens
+the wait, so losing one costs a poll interval and nothing else.
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ class Runner:
         if len(ids) == 1:
             await engine.write(self._step, ids[0])
         elif ids:
-            results = await asyncio.gather(*(engine.write(self._step, id) for id in ids), return_exceptions=True)
+            results = await asyncio.gather(
+                *(engine.write(self._step, id) for id in ids), return_exceptions=True
+            )
             for result in results:
                 if isinstance(result, Exception):
                     raise result
@@ -124,8 +126,11 @@ class Runner:
         table = self.loop.table
         if isinstance(outcome, Again):
             failing = outcome.why is not None
-            values = {"due_at": tx.cloud.clock.after(outcome.seconds), "cause": outcome.why,
-                      "attempts": (row["attempts"] or 0) + 1 if failing else 0}
+            values = {
+                "due_at": tx.cloud.clock.after(outcome.seconds),
+                "cause": outcome.why,
+                "attempts": (row["attempts"] or 0) + 1 if failing else 0,
+            }
         elif isinstance(outcome, Failed):
             values = {"due_at": None, "cause": outcome.words}
         else:
@@ -141,8 +146,11 @@ class Runner:
         if table is not None:
             out["due"] = db.count(table, deleted=True, due_at=le(db.now))
             rows = db.all(table, deleted=True, limit=20, cause=ne(None))
-            out["failing"] = [{"id": row["id"], "attempts": row["attempts"], "cause": row["cause"],
-                               "due_at": row["due_at"]} for row in rows if row["cause"] is not None]
+            out["failing"] = [
+                {"id": row["id"], "attempts": row["attempts"], "cause": row["cause"], "due_at": row["due_at"]}
+                for row in rows
+                if row["cause"] is not None
+            ]
         return out
 
 

@@ -1,7 +1,8 @@
 """Quota: how much a project may have, counted from the rows themselves.
 
-Nothing is kept in a counter, so no unit can leak: inside the transaction that adds, the project's quota row is locked (on
-PostgreSQL two creates at quota 1 otherwise both pass) and what exists is counted through an index.
+Nothing is kept in a counter, so no unit can leak: inside the transaction that adds, the project's quota row
+is locked (on PostgreSQL two creates at quota 1 otherwise both pass) and what exists is counted through an
+index.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ LIMITS = Table(
     Column("limit", Integer),
     Unique("service", "project_id", "resource"),
 )
-"""Limits that differ from the default. project_id "" is a quota class: the default an operator set for everybody."""
+"""Limits that differ from the default. project_id "" is a quota class: the default an operator set for
+everybody."""
 
 LOCKS = Table(
     "quota_locks",
@@ -37,8 +39,12 @@ class Over(Exception):
     """More was asked for than the quota leaves. `over` maps resource -> (wanted, used, limit)."""
 
     def __init__(self, over: dict[str, tuple[int, int, int]]) -> None:
-        super().__init__(", ".join(f"{name}: {wanted} more of {limit}, {used} used"
-                                   for name, (wanted, used, limit) in over.items()))
+        super().__init__(
+            ", ".join(
+                f"{name}: {wanted} more of {limit}, {used} used"
+                for name, (wanted, used, limit) in over.items()
+            )
+        )
         self.over = over
 
 
@@ -68,8 +74,9 @@ def lock(tx: Tx, service: str, project_id: str) -> None:
     tx.one(LOCKS, service=service, project_id=project_id)
 
 
-def check(tx: Tx, service: str, project_id: str, defaults: Mapping[str, int], wanted: Mapping[str, int],
-          used) -> None:
+def check(
+    tx: Tx, service: str, project_id: str, defaults: Mapping[str, int], wanted: Mapping[str, int], used
+) -> None:
     """Raise Over unless `wanted` more of each resource fits.
 
     `used(tx, names) -> {resource: count}` counts what the project has; it is called after the lock is held.
@@ -80,8 +87,11 @@ def check(tx: Tx, service: str, project_id: str, defaults: Mapping[str, int], wa
     if not names:
         return
     have = used(tx, names)
-    over = {name: (wanted[name], have[name], allowed[name])
-            for name in names if have[name] + wanted[name] > allowed[name] and wanted[name] > 0}
+    over = {
+        name: (wanted[name], have[name], allowed[name])
+        for name in names
+        if have[name] + wanted[name] > allowed[name] and wanted[name] > 0
+    }
     if over:
         raise Over(over)
 

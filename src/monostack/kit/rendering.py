@@ -1,8 +1,9 @@
 """Fields to dicts, fast.
 
-For each (fields, version, attributes asked for, rules the caller passes) one function is generated that builds the dict
-in a single pass: 3.5 ms for 1,000 servers of 44 fields against 7.5 for a loop over the fields. A rule that does not look
-at the row is judged once for the whole answer; one that does is judged for each row.
+For each (fields, version, attributes asked for, rules the caller passes) one function is generated that
+builds the dict in a single pass: 3.5 ms for 1,000 servers of 44 fields against 7.5 for a loop over the
+fields. A rule that does not look at the row is judged once for the whole answer; one that does is judged for
+each row.
 """
 
 from __future__ import annotations
@@ -16,8 +17,13 @@ from monostack.kit.resource import Field, Version
 _kept: dict[tuple, tuple[Callable, tuple]] = {}
 
 
-def plan(fields: tuple[Field, ...], version: Version, only: frozenset[str] | None, hidden: frozenset[str],
-         judged: frozenset[str]) -> Callable[[dict, Any], dict]:
+def plan(
+    fields: tuple[Field, ...],
+    version: Version,
+    only: frozenset[str] | None,
+    hidden: frozenset[str],
+    judged: frozenset[str],
+) -> Callable[[dict, Any], dict]:
     """A function (row, request) -> dict.
 
     `hidden` are the rules that the caller fails whatever the row; `judged` the rules that must see the row.
@@ -53,6 +59,12 @@ def _generate(fields, version, only, hidden, judged) -> Callable:
             later.append(f"    if {' and '.join(conditions)}:\n        out[{field.name!r}] = {shown}\n")
         else:
             direct.append(f"{field.name!r}: {value}")
-    source = "def render(row, request):\n    out = {" + ", ".join(direct) + "}\n" + "".join(later) + "    return out\n"
+    source = (
+        "def render(row, request):\n    out = {"
+        + ", ".join(direct)
+        + "}\n"
+        + "".join(later)
+        + "    return out\n"
+    )
     exec(source, space)  # names of fields are ours; nothing of a request is in the source
     return space["render"]

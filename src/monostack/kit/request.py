@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class Request:
     """One request.
 
-    method, path (parameters of the route), body (JSON, in the newest shape), version, caller, id, route, service.
-    `query` has the last value of each parameter; `query_all(name)` has all.
-    `subject` may be set by a handler to the id of the resource that the event is about.
+    method, path (parameters of the route), body (JSON, in the newest shape), version, caller, id, route,
+    service. `query` has the last value of each parameter; `query_all(name)` has all. `subject` may be set by
+    a handler to the id of the resource that the event is about.
     """
 
     def __init__(self, cloud: Cloud, service: Service, scope: dict, receive) -> None:
@@ -91,7 +91,8 @@ class Request:
         return row
 
     async def stream(self) -> AsyncIterator[bytes]:
-        """The raw body, chunk by chunk, as it arrives; raises ConnectionResetError when the caller goes away."""
+        """The raw body, chunk by chunk, as it arrives; raises ConnectionResetError when the caller goes
+        away."""
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
@@ -132,11 +133,14 @@ class Request:
         if not self.allowed(rule, target):
             raise self.service.wire.denied(self, rule)
 
-    def check_sent(self, fields: tuple[Field, ...], sent: Mapping[str, Any], target: Mapping[str, Any],
-                   action: str) -> None:
-        """Judge `set_rule` for every attribute the caller sent (a rule may hold "{action}"); raises the refusal.
+    def check_sent(
+        self, fields: tuple[Field, ...], sent: Mapping[str, Any], target: Mapping[str, Any], action: str
+    ) -> None:
+        """Judge `set_rule` for every attribute the caller sent (a rule may hold "{action}"); raises the
+        refusal.
 
-        A field called "fixed_ips:ip_address" stands for the key of the objects in the list attribute fixed_ips.
+        A field called "fixed_ips:ip_address" stands for the key of the objects in the list attribute
+        fixed_ips.
         """
         for field in fields:
             if field.set_rule is None:
@@ -145,7 +149,9 @@ class Request:
             value = sent.get(name, UNSET)
             if value is UNSET or value == field.default:
                 continue
-            if part and not (isinstance(value, list) and any(isinstance(x, dict) and part in x for x in value)):
+            if part and not (
+                isinstance(value, list) and any(isinstance(x, dict) and part in x for x in value)
+            ):
                 continue
             self.demand(field.set_rule.replace("{action}", action), target)
 

@@ -1,7 +1,7 @@
 """The words in which a service says what it offers: Field, Route, Service.
 
-Routes and fields are data. From them come routing, 404 and 405, version negotiation, policy, validation, events,
-OpenAPI, COVERAGE and the policy matrix. A route without a policy rule does not start.
+Routes and fields are data. From them come routing, 404 and 405, version negotiation, policy, validation,
+events, OpenAPI, COVERAGE and the policy matrix. A route without a policy rule does not start.
 """
 
 from __future__ import annotations
@@ -77,13 +77,15 @@ class Route:
     """One operation.
 
     path     below the service's prefix, with {parameters}; a path that starts with "^" is absolute
-    handler  (request, db) reads; (request, tx) writes in one transaction; `async (request, ctx)` is a flow that streams,
+    handler  (request, db) reads; (request, tx) writes in one transaction; `async (request, ctx)` is a flow
+    that streams,
              waits or asks the world. The second parameter's name decides.
     rule     the policy rule; PUBLIC or ANYONE where there is none
     ok       the success status, or {first version: status}
     action   the body's only key, for .../action
     body     the name of the request schema; query likewise
-    target   (request, db) -> what the rule is judged on, in the handler's transaction; by default the caller's own ids
+    target   (request, db) -> what the rule is judged on, in the handler's transaction; by default the
+    caller's own ids
     event    the kind of event recorded with the change
     raw      the body is not JSON: the handler reads request.stream()
     fields   the Fields whose filters and sort keys a list takes
@@ -110,7 +112,7 @@ class Route:
 
     @property
     def kind(self) -> str:
-        """"read", "write" or "flow"."""
+        """ "read", "write" or "flow"."""
         if inspect.iscoroutinefunction(self.handler):
             return "flow"
         names = list(inspect.signature(self.handler).parameters)
@@ -127,9 +129,9 @@ class Route:
 class PartKind:
     """A kind of thing that hosts carry.
 
-    wanted(db, host) -> [(id, version)] of all parts of this kind that the host should know, tombstones included
-    load(db, id, host) -> the part, or None when the host should not know it
-    settle(tx, host, fact) -> records what the host reports; ends the tombstone on {"state": "absent"}
+    wanted(db, host) -> [(id, version)] of all parts of this kind that the host should know, tombstones
+    included load(db, id, host) -> the part, or None when the host should not know it settle(tx, host, fact)
+    -> records what the host reports; ends the tombstone on {"state": "absent"}
     """
 
     name: str
@@ -143,7 +145,8 @@ class Loop:
     """Work on rows that are due.
 
     step(row, tx) -> Done | Again | Failed (see monostack.kit.loops); writes rows, touches no world.
-    `every` is the poll interval in seconds; wake-ups only shorten it. A loop without a table is called with (None, tx).
+    `every` is the poll interval in seconds; wake-ups only shorten it. A loop without a table is called with
+    (None, tx).
     """
 
     name: str
@@ -162,6 +165,7 @@ class Service:
     ports    the customary ports; `mount` the first path segment when all services share one port
     prefixes path prefixes under which `routes` stand, the first is the canonical one ("/v2.1", "/v2")
     endpoint what the catalogue's URL adds to the service's root ("/v2.1")
+    overview (title, table, columns) of what `monostack status` shows
     """
 
     name: str
@@ -181,6 +185,7 @@ class Service:
     hooks: tuple[tuple[str, Callable], ...] = ()
     bootstrap: Callable | None = None
     websocket: Callable | None = None
+    overview: tuple[tuple[str, Any, tuple[str, ...]], ...] = ()
     description: str = ""
 
 
@@ -194,8 +199,17 @@ class Response:
 
     __slots__ = ("body", "file", "headers", "length", "offset", "status", "stream")
 
-    def __init__(self, status: int = 0, body: Any = None, headers: list[tuple[str, str]] | None = None, *,
-                 stream: Any = None, file: str | None = None, offset: int = 0, length: int | None = None) -> None:
+    def __init__(
+        self,
+        status: int = 0,
+        body: Any = None,
+        headers: list[tuple[str, str]] | None = None,
+        *,
+        stream: Any = None,
+        file: str | None = None,
+        offset: int = 0,
+        length: int | None = None,
+    ) -> None:
         self.status = status
         self.body = body
         self.headers = headers or []
@@ -210,12 +224,29 @@ class Paging:
 
     __slots__ = ("backwards", "limit", "marker", "order")
 
-    def __init__(self, order: tuple[str, ...] = (), limit: int | None = None, marker: str | None = None,
-                 backwards: bool = False) -> None:
+    def __init__(
+        self,
+        order: tuple[str, ...] = (),
+        limit: int | None = None,
+        marker: str | None = None,
+        backwards: bool = False,
+    ) -> None:
         self.order, self.limit, self.marker, self.backwards = order, limit, marker, backwards
 
 
 __all__ = [
-    "ANYONE", "FIRST", "LAST", "PUBLIC", "UNSET", "Error", "Field", "Loop", "Paging", "PartKind", "Response", "Route",
-    "Service", "Version",
+    "ANYONE",
+    "FIRST",
+    "LAST",
+    "PUBLIC",
+    "UNSET",
+    "Error",
+    "Field",
+    "Loop",
+    "Paging",
+    "PartKind",
+    "Response",
+    "Route",
+    "Service",
+    "Version",
 ]

@@ -37,7 +37,8 @@ class Router:
         node.routes.setdefault(route.method, []).append(route)
 
     def match(self, path: str) -> tuple[dict[str, list[Route]], list[str]] | None:
-        """{method: routes} for the path and the values of its parameters in order; None when nothing is there."""
+        """{method: routes} for the path and the values of its parameters in order; None when nothing is
+        there."""
         values: list[str] = []
         found = self._walk(self.root, _segments(path), 0, values)
         return None if found is None else (found.routes, values)

@@ -1,7 +1,7 @@
 """How a service speaks: negotiation, error shapes, lists. Each service's `wire.py` subclasses `Wire`.
 
-What is here is the plain way (no microversions, offset-free pages by limit and marker); the services override what their
-clients are used to.
+What is here is the plain way (no microversions, offset-free pages by limit and marker); the services override
+what their clients are used to.
 """
 
 from __future__ import annotations
@@ -62,21 +62,34 @@ class Wire:
 
     def unauthorized(self, request: Request) -> Response:
         """No token or one that is not valid (the shape that all services behind the token filter share)."""
-        body = {"error": {"code": 401, "title": "Unauthorized",
-                          "message": "The request you have made requires authentication."}}
-        return Response(401, body, [("WWW-Authenticate", f'Keystone uri="{request.cloud.identity_url(request)}"')])
+        body = {
+            "error": {
+                "code": 401,
+                "title": "Unauthorized",
+                "message": "The request you have made requires authentication.",
+            }
+        }
+        return Response(
+            401, body, [("WWW-Authenticate", f'Keystone uri="{request.cloud.identity_url(request)}"')]
+        )
 
     def denied(self, request: Request, rule: str) -> Error:
         """Policy said no."""
         return Error(403, "Forbidden", f"Policy doesn't allow {rule} to be performed.")
 
     def no_route(self, request: Request) -> Response:
-        return Response(404, b"404 Not Found\n\nThe resource could not be found.\n\n   \n",
-                        [("Content-Type", "text/plain; charset=UTF-8")])
+        return Response(
+            404,
+            b"404 Not Found\n\nThe resource could not be found.\n\n   \n",
+            [("Content-Type", "text/plain; charset=UTF-8")],
+        )
 
     def no_method(self, request: Request, allowed: list[str]) -> Response:
-        return Response(405, b"405 Method Not Allowed\n\nThe method is not allowed for this resource.\n",
-                        [("Content-Type", "text/plain; charset=UTF-8"), ("Allow", ", ".join(allowed))])
+        return Response(
+            405,
+            b"405 Method Not Allowed\n\nThe method is not allowed for this resource.\n",
+            [("Content-Type", "text/plain; charset=UTF-8"), ("Allow", ", ".join(allowed))],
+        )
 
     def no_version(self, request: Request, routes: list) -> Response:
         """The path is known, but not for this action or this version."""
@@ -95,8 +108,10 @@ class Wire:
         """limit, marker, sort_key and sort_dir; raises Error 400."""
         keys = request.query_all("sort_key")
         directions = request.query_all("sort_dir")
-        order = tuple(self._sorted_by(request, fields, key, directions[n] if n < len(directions) else "asc")
-                      for n, key in enumerate(keys))
+        order = tuple(
+            self._sorted_by(request, fields, key, directions[n] if n < len(directions) else "asc")
+            for n, key in enumerate(keys)
+        )
         return Paging(order, self.limit(request), request.query.get("marker"))
 
     def _sorted_by(self, request: Request, fields: tuple[Field, ...], key: str, direction: str) -> str:

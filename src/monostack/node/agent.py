@@ -1,11 +1,12 @@
 """The agent of a host: parts in, facts out.
 
-It holds what the cloud wants of this host (`parts`), lets the drivers make it true one part at a time, and reports what
-is. Everything may be repeated: after a kill the agent starts with nothing, looks at the world, and asks for all parts
-again. What it finds and no part names is reported and left alone; only a part that says "absent" ends something.
+It holds what the cloud wants of this host (`parts`), lets the drivers make it true one part at a time, and
+reports what is. Everything may be repeated: after a kill the agent starts with nothing, looks at the world,
+and asks for all parts again. What it finds and no part names is reported and left alone; only a part that
+says "absent" ends something.
 
-Networks go through one lane in the order in which they stand on each other; servers run side by side, each after its
-own ports.
+Networks go through one lane in the order in which they stand on each other; servers run side by side, each
+after its own ports.
 """
 
 from __future__ import annotations
@@ -39,12 +40,19 @@ class Transport(Protocol):
 class Agent:
     """One host's agent.
 
-    `digest` is the function both sides use over {(kind, id): version}. `at_once` bounds how many servers are being
-    changed at the same moment.
+    `digest` is the function both sides use over {(kind, id): version}. `at_once` bounds how many servers are
+    being changed at the same moment.
     """
 
-    def __init__(self, host: str, transport: Transport, hypervisor: Any, networks: Any,
-                 digest: Callable[[dict[Key, int]], str], at_once: int = 64) -> None:
+    def __init__(
+        self,
+        host: str,
+        transport: Transport,
+        hypervisor: Any,
+        networks: Any,
+        digest: Callable[[dict[Key, int]], str],
+        at_once: int = 64,
+    ) -> None:
         self.host = host
         self.transport = transport
         self.hypervisor = hypervisor
@@ -74,8 +82,9 @@ class Agent:
         self.networking = await self.networks.start()
         self.hypervisor.on_change = self._guest_changed
         self.inventory = await self.hypervisor.start()
-        await self.transport.hello({"host": self.host, "speaks": [1], "inventory": self.inventory,
-                                    "networking": self.networking})
+        await self.transport.hello(
+            {"host": self.host, "speaks": [1], "inventory": self.inventory, "networking": self.networking}
+        )
         for work in (self._follow, self._network_lane, self._post, self._watch, self._live):
             self.tasks.append(asyncio.create_task(work(), name=f"agent {self.host} {work.__name__}"))
 
@@ -100,7 +109,8 @@ class Agent:
             versions = {key: part["version"] for key, part in self.parts.items()}
             try:
                 answer = await self.transport.sync(
-                    {"host": self.host, "digest": self.digest(versions), "timeout": 25.0, **body})
+                    {"host": self.host, "digest": self.digest(versions), "timeout": 25.0, **body}
+                )
                 pause = 0.1
             except Exception as reason:
                 log.error("host %s cannot reach the cloud: %s", self.host, reason)
@@ -166,8 +176,11 @@ class Agent:
         return (0, RANK.get(key[0], 9))
 
     def _guest_holds(self, port_id: str) -> bool:
-        return any(part["desired"] == "absent" and any(nic["port_id"] == port_id for nic in part["nics"])
-                   for key, part in self.parts.items() if key[0] == "server")
+        return any(
+            part["desired"] == "absent" and any(nic["port_id"] == port_id for nic in part["nics"])
+            for key, part in self.parts.items()
+            if key[0] == "server"
+        )
 
     # servers
 
@@ -231,8 +244,16 @@ class Agent:
     def _failed(self, key: Key, part: dict, words: str, retry: bool) -> None:
         self.problems[key] = words
         count = self.failures[key] = self.failures.get(key, 0) + 1
-        fact = {"kind": key[0], "id": key[1], "version": part["version"], "desired": part["desired"],
-                "state": "unknown", "error": words, "retry": retry, "attempts": count}
+        fact = {
+            "kind": key[0],
+            "id": key[1],
+            "version": part["version"],
+            "desired": part["desired"],
+            "state": "unknown",
+            "error": words,
+            "retry": retry,
+            "attempts": count,
+        }
         if key[0] == "server":
             fact["place"] = part["place"]
         self._say(fact)
@@ -304,12 +325,15 @@ class Agent:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> list[dict]:
-        """Compare the world with the parts: what is missing is made again, what no part names is reported (returned)
-        and left alone."""
+        """Compare the world with the parts: what is missing is made again, what no part names is reported
+        (returned) and left alone."""
         servers = await self.hypervisor.look()
         others = await self.networks.look()
-        unknown = [{"kind": "server", "id": id, "power": fact.get("power")} for id, fact in servers.items()
-                   if ("server", id) not in self.parts]
+        unknown = [
+            {"kind": "server", "id": id, "power": fact.get("power")}
+            for id, fact in servers.items()
+            if ("server", id) not in self.parts
+        ]
         unknown += [{"kind": kind, "id": id} for kind, id in others if (kind, id) not in self.parts]
         for key in list(self.parts):
             here = key[1] in servers if key[0] == "server" else key in others

@@ -29,9 +29,11 @@ def choose(settings) -> tuple[str, str, str]:
             networks = "simulated"
         else:
             networks = "linux" if _may_build_networks() else "user"
-    why = {"linux": "real networks in namespaces of the cloud's own",
-           "user": "networks inside each QEMU, since only root may build real ones",
-           "simulated": "no packet is carried"}[networks]
+    why = {
+        "linux": "real networks in namespaces of the cloud's own",
+        "user": "networks inside each QEMU, since only root may build real ones",
+        "simulated": "no packet is carried",
+    }[networks]
     return hypervisor, networks, why
 
 
@@ -61,17 +63,29 @@ def make(cloud: Cloud, host: str, folder: Path, hypervisor_name: str, networks_n
     """An agent with its drivers, not yet started."""
     settings = cloud.settings
     node = settings.node
-    networks = open_networks(networks_name, folder, cloud.id, {
-        "persist": settings.persist_simulated, "uplink": True, "dns_domain": settings.network.dns_domain,
-    })
+    networks = open_networks(
+        networks_name,
+        folder,
+        cloud.id,
+        {
+            "persist": settings.persist_simulated,
+            "uplink": True,
+            "dns_domain": settings.network.dns_domain,
+        },
+    )
     networks.metadata = cloud.metadata
     options = {
-        "persist": settings.persist_simulated, "accelerator": node.accelerator, "acceleration": node.accelerator,
+        "persist": settings.persist_simulated,
+        "accelerator": node.accelerator,
+        "acceleration": node.accelerator,
         "soft_reboot_seconds": settings.compute.soft_reboot_seconds,
         "power_off_seconds": settings.compute.power_off_seconds,
     }
-    options |= {name: value for name, value in (
-        ("vcpus", node.vcpus), ("memory_mb", node.memory_mb), ("local_gb", node.disk_gb)) if value}
+    options |= {
+        name: value
+        for name, value in (("vcpus", node.vcpus), ("memory_mb", node.memory_mb), ("local_gb", node.disk_gb))
+        if value
+    }
     images = LocalImages(cloud, folder / "images")
     hypervisor = open_hypervisor(hypervisor_name, folder, cloud.id, networks, images.bring, options)
     at_once = node.guests_at_once if hypervisor_name == "qemu" else 64
@@ -79,7 +93,8 @@ def make(cloud: Cloud, host: str, folder: Path, hypervisor_name: str, networks_n
 
 
 class LocalImages:
-    """Brings an image to the host: on the same machine a hard link, so that deleting the image harms no guest."""
+    """Brings an image to the host: on the same machine a hard link, so that deleting the image harms no
+    guest."""
 
     def __init__(self, cloud: Cloud, folder: Path) -> None:
         self.cloud = cloud

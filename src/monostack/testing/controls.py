@@ -1,7 +1,8 @@
-"""The test cloud's controls over HTTP, under /_cloud/. They exist only in a disposable cloud, never in `monostack up`.
+"""The test cloud's controls over HTTP, under /_cloud/. They exist only in a disposable cloud, never in
+`monostack up`.
 
-POST /_cloud/reset; POST /_cloud/clock {"advance": {"hours": 2}}; POST /_cloud/fail {"next", "error", "times", "retry"};
-POST /_cloud/delay {"step", "seconds"}; GET /_cloud/world; GET /_cloud/about.
+POST /_cloud/reset; POST /_cloud/clock {"advance": {"hours": 2}}; POST /_cloud/fail {"next", "error", "times",
+"retry"}; POST /_cloud/delay {"step", "seconds"}; GET /_cloud/world; GET /_cloud/about.
 """
 
 from __future__ import annotations
@@ -52,10 +53,18 @@ class Controls:
         if (method, word) == ("GET", "world"):
             return Response(200, await asyncio.to_thread(disposable.world))
         if (method, word) == ("GET", "about"):
-            return Response(200, {"auth_url": disposable.auth_url, "username": "admin", "project_name": "admin",
-                                  "password": disposable.settings.identity.admin_password,
-                                  "user_domain_id": "default", "project_domain_id": "default",
-                                  "region_name": disposable.settings.region})
+            return Response(
+                200,
+                {
+                    "auth_url": disposable.auth_url,
+                    "username": "admin",
+                    "project_name": "admin",
+                    "password": disposable.settings.identity.admin_password,
+                    "user_domain_id": "default",
+                    "project_domain_id": "default",
+                    "region_name": disposable.settings.region,
+                },
+            )
         return _words(404, "Controls here: POST reset, clock, fail, delay; GET world, about.")
 
 

@@ -22,8 +22,14 @@ PASSWORD = "secret"
 def settings_for_tests(state: Path, **overrides: Any) -> Settings:
     """Simulated hosts, quick password hashes, one free port, known passwords."""
     values: dict[str, Any] = {
-        "state": state, "shared_port": 0, "hypervisor": "simulated", "networks": "simulated", "host": "host",
-        "persist_simulated": "false", "identity.password_rounds": 4, "identity.admin_password": PASSWORD,
+        "state": state,
+        "shared_port": 0,
+        "hypervisor": "simulated",
+        "networks": "simulated",
+        "host": "host",
+        "persist_simulated": "false",
+        "identity.password_rounds": 4,
+        "identity.admin_password": PASSWORD,
         "identity.demo_password": PASSWORD,
     }
     settings = load(values | {name.replace("__", "."): value for name, value in overrides.items()}, {})
@@ -123,19 +129,34 @@ class DisposableCloud:
     def auth_url(self) -> str:
         return f"{self.url}/identity/v3"
 
-    def connection(self, project: str = "admin", user: str = "admin", password: str = PASSWORD, **options: Any):
+    def connection(
+        self, project: str = "admin", user: str = "admin", password: str = PASSWORD, **options: Any
+    ):
         """An openstacksdk connection."""
         import openstack
 
         return openstack.connect(
-            load_yaml_config=False, load_envvars=False, auth_url=self.auth_url, username=user, password=password,
-            project_name=project, user_domain_id="default", project_domain_id="default", region_name="RegionOne",
-            **options)
+            load_yaml_config=False,
+            load_envvars=False,
+            auth_url=self.auth_url,
+            username=user,
+            password=password,
+            project_name=project,
+            user_domain_id="default",
+            project_domain_id="default",
+            region_name="RegionOne",
+            **options,
+        )
 
     # the inside
 
-    def fail(self, next: str, error: str = "The fault that was asked for.", times: int = 1,  # noqa: A002
-             retry: bool = False) -> None:
+    def fail(
+        self,
+        next: str,
+        error: str = "The fault that was asked for.",
+        times: int = 1,  # noqa: A002
+        retry: bool = False,
+    ) -> None:
         """Let the next step of that name fail: "compute.spawn", "compute.reboot", "network.port.make" ..."""
         area, _, step = next.partition(".")
 
@@ -145,7 +166,9 @@ class DisposableCloud:
                 driver.fail(step, error, times, retry)
 
         if area not in ("compute", "network") or not step:
-            raise ValueError(f"{next!r}: name a step of compute (compute.spawn) or network (network.port.make)")
+            raise ValueError(
+                f"{next!r}: name a step of compute (compute.spawn) or network (network.port.make)"
+            )
         self.run(arrange())
 
     def delay(self, step: str, seconds: float) -> None:
@@ -161,6 +184,7 @@ class DisposableCloud:
 
     def world(self) -> dict[str, Any]:
         """What exists in the simulated world: {"servers": {id: ...}, "parts": {"kind/id": ...}}."""
+
         async def look() -> dict[str, Any]:
             servers: dict[str, Any] = {}
             parts: dict[str, Any] = {}
@@ -216,8 +240,8 @@ class DisposableCloud:
 
 @contextmanager
 def cloud(only: tuple[str, ...] = (), **overrides: Any) -> Iterator[DisposableCloud]:
-    """A running cloud, gone at the end. `only` names the services wanted; further keywords are settings with "__" for
-    the dot (`node__simulated_hosts=3`, `database="postgresql://..."`)."""
+    """A running cloud, gone at the end. `only` names the services wanted; further keywords are settings with
+    "__" for the dot (`node__simulated_hosts=3`, `database="postgresql://..."`)."""
     parent = "/dev/shm" if Path("/dev/shm").is_dir() else None
     folder = Path(tempfile.mkdtemp(prefix="monostack-test-", dir=parent))
     disposable = DisposableCloud(settings_for_tests(folder, only=only, **overrides), folder)

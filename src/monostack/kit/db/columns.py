@@ -1,8 +1,8 @@
 """Column types and the columns that many tables share.
 
-Only what SQLite, PostgreSQL and MariaDB all do is used: no partial index (a unique index over a `live` column does its
-work: NULL in deleted rows), no deferred foreign key. Booleans are integers 0/1, times and JSON are text, on every
-database alike, so a row reads the same everywhere.
+Only what SQLite, PostgreSQL and MariaDB all do is used: no partial index (a unique index over a `live` column
+does its work: NULL in deleted rows), no deferred foreign key. Booleans are integers 0/1, times and JSON are
+text, on every database alike, so a row reads the same everywhere.
 """
 
 import msgspec
@@ -72,7 +72,8 @@ def live() -> tuple[sa.Column, ...] | sa.Column:
 
 
 def due() -> tuple[sa.Column, ...]:
-    """What a loop needs of a row: when to look next (NULL: settled), how often it failed, and the last cause."""
+    """What a loop needs of a row: when to look next (NULL: settled), how often it failed, and the last
+    cause."""
     return (
         Column("due_at", Time, index=True),
         Column("attempts", Integer, default=lambda: 0),
@@ -81,6 +82,21 @@ def due() -> tuple[sa.Column, ...]:
 
 
 __all__ = [
-    "JSON", "METADATA", "BigInteger", "Boolean", "Column", "Float", "ForeignKey", "Index", "Integer", "String", "Table",
-    "Text", "Time", "Unique", "due", "live", "stamps",
+    "JSON",
+    "METADATA",
+    "BigInteger",
+    "Boolean",
+    "Column",
+    "Float",
+    "ForeignKey",
+    "Index",
+    "Integer",
+    "String",
+    "Table",
+    "Text",
+    "Time",
+    "Unique",
+    "due",
+    "live",
+    "stamps",
 ]

@@ -1,7 +1,7 @@
 """Which database, and how it is opened: SQLite embedded, PostgreSQL by URL.
 
-Both engines offer the same four calls: `read` and `write` await a function over a snapshot or a transaction, `now` runs
-a read at once on the event loop's thread (SQLite) and is what the hot path uses, `close` ends it.
+Both engines offer the same four calls: `read` and `write` await a function over a snapshot or a transaction,
+`now` runs a read at once on the event loop's thread (SQLite) and is what the hot path uses, `close` ends it.
 """
 
 from __future__ import annotations

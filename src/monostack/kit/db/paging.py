@@ -1,7 +1,7 @@
 """Lists: filters, sort keys and keyset pages over one table.
 
-A page starts after the marker's own sort values, not at an offset, so rows that come and go never shift a page. NULLs
-sort first, on every database alike.
+A page starts after the marker's own sort values, not at an offset, so rows that come and go never shift a
+page. NULLs sort first, on every database alike.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """PostgreSQL: handlers run in threads, one connection each, READ COMMITTED with row locks.
 
-What PostgreSQL asks for (serialisation failure, deadlock) is answered by running the handler again: write handlers are
-pure. A connection that breaks before COMMIT is opened anew and the handler runs again; one that breaks during COMMIT
-leaves the outcome unknown, and the caller is told so (503) instead of being told something false.
+What PostgreSQL asks for (serialisation failure, deadlock) is answered by running the handler again: write
+handlers are pure. A connection that breaks before COMMIT is opened anew and the handler runs again; one that
+breaks during COMMIT leaves the outcome unknown, and the caller is told so (503) instead of being told
+something false.
 """
 
 from __future__ import annotations
@@ -112,7 +113,8 @@ class PostgresEngine:
         return await asyncio.get_running_loop().run_in_executor(self.threads, self.now, function, *args)
 
     async def write(self, function: Callable, *args) -> Any:
-        """Run `function(tx, *args)` in a transaction; returns once it is durable. What it raises is raised."""
+        """Run `function(tx, *args)` in a transaction; returns once it is durable. What it raises is
+        raised."""
         loop = asyncio.get_running_loop()
         future = loop.run_in_executor(self.threads, self._write, function, args)
         result, error, effects = await asyncio.shield(future)
@@ -141,8 +143,11 @@ class PostgresEngine:
                 tx = Tx(connection, self.cloud)
                 try:
                     result = function(tx, *args)
-                except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected,
-                        psycopg.OperationalError):
+                except (
+                    psycopg.errors.SerializationFailure,
+                    psycopg.errors.DeadlockDetected,
+                    psycopg.OperationalError,
+                ):
                     raise
                 except Exception as reason:
                     error = reason
@@ -160,8 +165,10 @@ class PostgresEngine:
             except psycopg.OperationalError as reason:
                 connection.drop()
                 if committing:
-                    words = ("The database went away while this change was being written: it may or may not have "
-                             "happened. Look before you try again.")
+                    words = (
+                        "The database went away while this change was being written: it may or may not have "
+                        "happened. Look before you try again."
+                    )
                     return None, Error(503, "ServiceUnavailable", words), []
                 self._pause(attempt, reason)
         raise AssertionError("unreachable")
@@ -169,7 +176,9 @@ class PostgresEngine:
     def _pause(self, attempt: int, reason: BaseException) -> None:
         if attempt == TRIES - 1:
             if isinstance(reason, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected):
-                raise Error(503, "ServiceUnavailable", "Too many changes of the same thing at once. Try again.")
+                raise Error(
+                    503, "ServiceUnavailable", "Too many changes of the same thing at once. Try again."
+                )
             raise Error(503, "ServiceUnavailable", "The database cannot be reached. Try again.") from reason
         time.sleep(min(0.02 * 2**attempt, 1.0))
 
@@ -184,11 +193,15 @@ class PostgresEngine:
         """What the database has: table -> names of columns (indexes under the key "index:NAME")."""
         raw = self._connection().open()
         out: dict[str, set[str]] = {}
-        found = raw.execute("select table_name, column_name from information_schema.columns "
-                            "where table_schema = current_schema()").fetchall()
+        found = raw.execute(
+            "select table_name, column_name from information_schema.columns "
+            "where table_schema = current_schema()"
+        ).fetchall()
         for table, column in found:
             out.setdefault(table, set()).add(column)
-        for (name,) in raw.execute("select indexname from pg_indexes where schemaname = current_schema()").fetchall():
+        for (name,) in raw.execute(
+            "select indexname from pg_indexes where schemaname = current_schema()"
+        ).fetchall():
             out["index:" + name] = set()
         raw.commit()
         return out

@@ -1,7 +1,8 @@
 """Rows, conditions, and the compiler from Core statements to what a driver takes.
 
-A condition is a keyword: `name="a"` equals, `name=None` is null, `status=["a", "b"]` is in, `created_at=gt(x)` and its
-sisters compare. The shape of the conditions is the key under which the compiled statement is kept.
+A condition is a keyword: `name="a"` equals, `name=None` is null, `status=["a", "b"]` is in,
+`created_at=gt(x)` and its sisters compare. The shape of the conditions is the key under which the compiled
+statement is kept.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -78,7 +79,8 @@ class Query:
 
 
 def query(statement, table: sa.Table | None = None) -> Query:
-    """Keep a Core statement; `table` when its rows are whole rows of that table (so that `tx.set` takes them)."""
+    """Keep a Core statement; `table` when its rows are whole rows of that table (so that `tx.set` takes
+    them)."""
     return Query(statement, table)
 
 
@@ -184,7 +186,9 @@ class Compiled:
             else:
                 space[f"p{index}"] = processor
                 parts.append(f"{self.keys[index]!r}: p{index}(v[{index}])")
-        source = "def make(v):\n    row = Row({" + ", ".join(parts) + "})\n    row.table = table\n    return row\n"
+        source = (
+            "def make(v):\n    row = Row({" + ", ".join(parts) + "})\n    row.table = table\n    return row\n"
+        )
         exec(source, space)  # names of columns are ours; nothing of a request is in the source
         self.make = space["make"]
 

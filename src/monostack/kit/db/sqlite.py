@@ -1,13 +1,13 @@
 """SQLite with group commit.
 
-One connection writes, another reads; both are used from the event loop's thread. Write handlers wait in a queue and run
-in batches of at most 5 ms, a savepoint each; COMMIT (an fsync) runs in a thread while the next batch gathers. Nobody is
-answered before the commit that holds his rows.
+One connection writes, another reads; both are used from the event loop's thread. Write handlers wait in a
+queue and run in batches of at most 5 ms, a savepoint each; COMMIT (an fsync) runs in a thread while the next
+batch gathers. Nobody is answered before the commit that holds his rows.
 
-What goes wrong in a batch must not touch the neighbours: SQLite rolls the WHOLE transaction back on a full disk, an
-interrupt or a conflict clause, so `in_transaction` is looked at after every handler, and when the batch is lost each
-handler is run again alone. A COMMIT that fails without saying whether it happened ends the process: the next start reads
-the truth from the disk.
+What goes wrong in a batch must not touch the neighbours: SQLite rolls the WHOLE transaction back on a full
+disk, an interrupt or a conflict clause, so `in_transaction` is looked at after every handler, and when the
+batch is lost each handler is run again alone. A COMMIT that fails without saying whether it happened ends the
+process: the next start reads the truth from the disk.
 """
 
 from __future__ import annotations
@@ -37,11 +37,21 @@ if TYPE_CHECKING:
 BATCH_SECONDS = 0.005
 SLOW_SECONDS = 0.005
 PRAGMAS = (
-    "journal_mode=wal", "synchronous=full", "foreign_keys=on", "temp_store=memory", "busy_timeout=10000",
+    "journal_mode=wal",
+    "synchronous=full",
+    "foreign_keys=on",
+    "temp_store=memory",
+    "busy_timeout=10000",
     "cache_size=-8000",
 )
-CERTAINLY_NOT_COMMITTED = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CONSTRAINT,
-                           sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY)
+CERTAINLY_NOT_COMMITTED = (
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CONSTRAINT,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+)
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +61,9 @@ class SqliteConnection:
 
     def __init__(self, path: str, statements: Statements) -> None:
         self.statements = statements
-        self.raw = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=1000)
+        self.raw = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, cached_statements=1000
+        )
         for pragma in PRAGMAS:
             self.raw.execute("pragma " + pragma).fetchall()
 
@@ -133,7 +145,8 @@ class SqliteEngine:
     # writing
 
     async def write(self, function: Callable, *args) -> Any:
-        """Run `function(tx, *args)` in a transaction; returns once it is durable. What it raises is raised."""
+        """Run `function(tx, *args)` in a transaction; returns once it is durable. What it raises is
+        raised."""
         if self.closed:
             raise RuntimeError("the database is closed")
         loop = asyncio.get_running_loop()
@@ -228,8 +241,12 @@ class SqliteEngine:
         if self.writer.raw.in_transaction:
             self._roll_back()
         elif not isinstance(reason, sqlite3.Error) or _code(reason) not in CERTAINLY_NOT_COMMITTED:
-            print(f"monostack: COMMIT failed and nobody can tell whether it happened ({reason}). "
-                  "The process ends; start it again.", file=sys.stderr, flush=True)
+            print(
+                f"monostack: COMMIT failed and nobody can tell whether it happened ({reason}). "
+                "The process ends; start it again.",
+                file=sys.stderr,
+                flush=True,
+            )
             os._exit(70)
         self._replay(items, reason)
 
@@ -297,7 +314,9 @@ class SqliteEngine:
         """What the database has: table -> names of columns (indexes under the key "index:NAME")."""
         raw = self.reader.raw
         out: dict[str, set[str]] = {}
-        for kind, name in raw.execute("select type, name from sqlite_master where name not like 'sqlite_%'").fetchall():
+        for kind, name in raw.execute(
+            "select type, name from sqlite_master where name not like 'sqlite_%'"
+        ).fetchall():
             if kind == "table":
                 out[name] = {row[1] for row in raw.execute(f'pragma table_info("{name}")').fetchall()}
             elif kind == "index":

@@ -1,7 +1,7 @@
 """What a handler holds: `Db` reads one snapshot, `Tx` is one transaction.
 
-A `Tx` is pure: nothing but rows changes inside it, and effects (wake a loop, drop a cache) are told to `after`, so that
-the engine may run the same handler again when the database asks for it.
+A `Tx` is pure: nothing but rows changes inside it, and effects (wake a loop, drop a cache) are told to
+`after`, so that the engine may run the same handler again when the database asks for it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 
 class Statements:
-    """Compiled statements of one database, by shape. Shapes come from code and Fields, so there are few hundred."""
+    """Compiled statements of one database, by shape. Shapes come from code and Fields, so there are few
+    hundred."""
 
     def __init__(self, dialect) -> None:
         self.dialect = dialect
@@ -73,12 +74,20 @@ class Db:
         rows = self.connection.fetch(compiled.sql, compiled.values(values))
         return rows[0][0] if rows else None
 
-    def one(self, table: sa.Table, /, *, missing: Exception | None = None, lock: bool | None = None,
-            deleted: bool = False, **where) -> Row | None:
+    def one(
+        self,
+        table: sa.Table,
+        /,
+        *,
+        missing: Exception | None = None,
+        lock: bool | None = None,
+        deleted: bool = False,
+        **where,
+    ) -> Row | None:
         """The row that fulfils the conditions; None, or `missing` raised, when there is none.
 
-        In a transaction the row is locked until its end, where the database has row locks; `lock=False` for rows
-        that are only looked up.
+        In a transaction the row is locked until its end, where the database has row locks; `lock=False` for
+        rows that are only looked up.
         """
         if not deleted and "live" in table.c and "live" not in where:
             where["live"] = 1
@@ -97,8 +106,17 @@ class Db:
             raise missing
         return None
 
-    def all(self, table: sa.Table, /, *, order: str | tuple[str, ...] = (), limit: int | None = None,
-            deleted: bool = False, lock: bool = False, **where) -> list[Row]:
+    def all(
+        self,
+        table: sa.Table,
+        /,
+        *,
+        order: str | tuple[str, ...] = (),
+        limit: int | None = None,
+        deleted: bool = False,
+        lock: bool = False,
+        **where,
+    ) -> list[Row]:
         """All rows that fulfil the conditions; `order` names columns, "-column" is descending."""
         if not deleted and "live" in table.c and "live" not in where:
             where["live"] = 1
@@ -108,14 +126,18 @@ class Db:
         locked = lock and self.writes
 
         def build():
-            statement = sa.select(table).where(*clauses(table, forms)).order_by(*paging.ordering(table, order))
+            statement = (
+                sa.select(table).where(*clauses(table, forms)).order_by(*paging.ordering(table, order))
+            )
             if limit is not None:
                 statement = statement.limit(limit)
             return statement.with_for_update() if locked else statement
 
         compiled = self.statements.get(("all", table.name, forms, order, limit, locked), build, table)
         make = compiled.make
-        return [make(found) for found in self.connection.fetch(compiled.sql, compiled.values(parameters(where)))]
+        return [
+            make(found) for found in self.connection.fetch(compiled.sql, compiled.values(parameters(where)))
+        ]
 
     def count(self, table: sa.Table, /, *, total: str | None = None, deleted: bool = False, **where) -> int:
         """How many rows fulfil the conditions, or the sum of the column `total` over them."""
@@ -131,10 +153,11 @@ class Db:
         return int(self.connection.fetch(compiled.sql, compiled.values(parameters(where)))[0][0])
 
     def page(self, table: sa.Table, request, /, *, among=None, deleted: bool = False, **where) -> Page:
-        """One page of what a list request asks for: its filters, sort keys, limit and marker, over the conditions.
+        """One page of what a list request asks for: its filters, sort keys, limit and marker, over the
+        conditions.
 
-        `among` is a Core condition on the table for what keywords cannot say; it must be a module-level constant or
-        carry no values of its own (it is part of the key of the compiled statement by identity).
+        `among` is a Core condition on the table for what keywords cannot say; it must be a module-level
+        constant or carry no values of its own (it is part of the key of the compiled statement by identity).
         Raises Error 400 when the marker or a sort key is unknown.
         """
         return paging.page(self, table, request, where, among, deleted)
@@ -175,7 +198,9 @@ class Tx(Db):
         returning = serial is not None and serial.name not in values
 
         def build():
-            statement = sa.insert(table).values({name: sa.bindparam(name, type_=table.c[name].type) for name in names})
+            statement = sa.insert(table).values(
+                {name: sa.bindparam(name, type_=table.c[name].type) for name in names}
+            )
             return statement.returning(serial) if returning else statement
 
         compiled = self.statements.get(("insert", table.name, names), build)
@@ -194,12 +219,13 @@ class Tx(Db):
         row.table = table
         return row
 
-    def set(self, row: Row, /, when: Mapping[str, Any] | None = None, *, taken: Exception | None = None,
-            **values) -> bool:
+    def set(
+        self, row: Row, /, when: Mapping[str, Any] | None = None, *, taken: Exception | None = None, **values
+    ) -> bool:
         """Change columns of a row, in the database and in the dict.
 
-        With `when` the change happens only if the conditions still hold (an optimistic check in one statement), and
-        False tells that they do not. Without, a row that has vanished raises Gone.
+        With `when` the change happens only if the conditions still hold (an optimistic check in one
+        statement), and False tells that they do not. Without, a row that has vanished raises Gone.
         """
         table = row.table
         if "updated_at" in table.c and "updated_at" not in values:
@@ -215,8 +241,9 @@ class Tx(Db):
             raise Gone(f"{table.name} {row.get('id')}")
         return False
 
-    def update(self, table: sa.Table, where: Mapping[str, Any], /, *, taken: Exception | None = None,
-               **values) -> int:
+    def update(
+        self, table: sa.Table, where: Mapping[str, Any], /, *, taken: Exception | None = None, **values
+    ) -> int:
         """Change columns of all rows that fulfil the conditions; the count of rows."""
         if "updated_at" in table.c and "updated_at" not in values:
             values["updated_at"] = self.now
@@ -253,7 +280,8 @@ class Tx(Db):
         """Delete all rows that fulfil the conditions, for good; the count of rows."""
         forms = shape(where)
         compiled = self.statements.get(
-            ("delete", table.name, forms), lambda: sa.delete(table).where(*clauses(table, forms)))
+            ("delete", table.name, forms), lambda: sa.delete(table).where(*clauses(table, forms))
+        )
         return self.connection.change(compiled.sql, compiled.values(parameters(where)))
 
     @contextmanager
@@ -275,7 +303,8 @@ class Tx(Db):
             self._depth -= 1
 
     def after(self, function: Callable, *args) -> None:
-        """Call the function once the transaction is durable, on the event loop's thread. Never on a rollback."""
+        """Call the function once the transaction is durable, on the event loop's thread. Never on a
+        rollback."""
         self.effects.append((function, args))
 
     def keep(self) -> None:

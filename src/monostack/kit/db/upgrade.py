@@ -1,8 +1,8 @@
 """The schema: what the program's tables need and the database lacks.
 
-Expanding (a new table, a nullable column, an index) is found by comparing, so no hand-written step can be forgotten, and
-it is safe while an older program still runs. Contracting is never automatic: `CONTRACT` lists statements with the schema
-number from which no living program needs the old form.
+Expanding (a new table, a nullable column, an index) is found by comparing, so no hand-written step can be
+forgotten, and it is safe while an older program still runs. Contracting is never automatic: `CONTRACT` lists
+statements with the schema number from which no living program needs the old form.
 """
 
 from __future__ import annotations

@@ -1,0 +1,67 @@
+"""What several words of the command line share: the options that say which cloud is meant."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from monostack import settings as tree
+
+
+def cloud_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options that choose and shape a cloud."""
+    parser.add_argument(
+        "--state",
+        metavar="DIR",
+        help="where everything is kept (default: /var/lib/monostack as root, "
+        "~/.local/state/monostack otherwise)",
+    )
+    parser.add_argument("--listen", metavar="ADDR", help="the address to answer on (default: 127.0.0.1)")
+    parser.add_argument(
+        "--port-offset", type=int, metavar="N", help="added to every customary port (default: 0)"
+    )
+    parser.add_argument(
+        "--hypervisor", choices=("auto", "qemu", "simulated"), help="what runs the guests (default: auto)"
+    )
+    parser.add_argument(
+        "--networks",
+        choices=("auto", "linux", "user", "simulated"),
+        help="what carries their packets (default: auto: linux as root, user otherwise)",
+    )
+    parser.add_argument("--only", metavar="SERVICE,...", help="run only these services and what they need")
+    parser.add_argument("--database", metavar="URL", help="postgresql://... instead of SQLite in DIR")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.NAME=VALUE",
+        help="any other setting (docs/operating.md lists them)",
+    )
+
+
+def settings(options: argparse.Namespace) -> tree.Settings:
+    """Settings from the options; ends the program with words when one is wrong."""
+    overrides = {
+        name: getattr(options, name, None)
+        for name in ("state", "listen", "port_offset", "hypervisor", "networks", "only", "database")
+    }
+    for pair in getattr(options, "set", ()):
+        name, equals, value = pair.partition("=")
+        if not equals:
+            fail(f"--set {pair}: write SECTION.NAME=VALUE")
+        overrides[name] = value
+    try:
+        return tree.load(overrides)
+    except tree.BadSetting as reason:
+        fail(str(reason))
+
+
+def state(options: argparse.Namespace) -> Path:
+    return Path(options.state) if options.state else tree.default_state()
+
+
+def fail(words: str, status: int = 1) -> None:
+    """End the program with a sentence on standard error."""
+    print(f"monostack: {words}", file=sys.stderr)
+    raise SystemExit(status)

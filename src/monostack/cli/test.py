@@ -1,0 +1,21 @@
+"""`monostack test`: the test suite of this checkout. `./monostack test` installs what it needs first."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from monostack.cli import common
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help="passed to pytest")
+
+
+def run(options: argparse.Namespace) -> int:
+    root = Path(__file__).parents[3]
+    if not (root / "tests").is_dir():
+        common.fail("the tests are in the source checkout: run ./monostack test there")
+    return subprocess.run([sys.executable, "-m", "pytest", "-q", *options.rest], cwd=root).returncode
