@@ -1,0 +1,141 @@
+"""What a new cloud has before anybody logs in, and what every start makes sure of.
+
+Made once: the domain Default, the projects admin, demo and service, the users admin and demo, the roles that
+all services' rules speak of (they cannot be changed by accident: immutable), and who has which. Made at every
+start: the region, and a service and three endpoints for each service that runs here, with the URLs of now.
+Their ids are derived from the cloud's own, so that a client's notes stay true. Passwords come from the
+settings, or are random and told once, in `cloud.first_passwords`.
+
+Source: identity administration guide, "Bootstrapping Identity"; what DevStack assigns.
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from monostack.identity import grants, keys, passwords, tokens
+from monostack.identity.catalog import Kept
+from monostack.identity.tables import (
+    ASSIGNMENTS,
+    ENDPOINTS,
+    IMPLIED_ROLES,
+    PROJECTS,
+    REGIONS,
+    ROLES,
+    SERVICES,
+    USERS,
+)
+from monostack.kit.db import Tx
+
+if TYPE_CHECKING:
+    from monostack.cloud import Cloud
+
+DEFAULT_DOMAIN = "default"
+ROLE_CHAIN = ("admin", "manager", "member", "reader")
+"""Each implies the next."""
+INTERFACES = ("public", "internal", "admin")
+
+
+class Runtime:
+    """What identity keeps in memory: keys, verified logins, catalogues."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.keys = keys.load(cloud.state / "fernet-keys")
+        self.verified = passwords.Verified()
+        self.catalogs = Kept()
+        self._rounds = cloud.settings.identity.password_rounds
+        self._nobodys_hash: str | None = None
+
+    @property
+    def nobodys_hash(self) -> str:
+        """A hash that no password fits, as costly as a real one: an unknown user takes as long as a wrong
+        password."""
+        if self._nobodys_hash is None:
+            self._nobodys_hash = passwords.unmatched(self._rounds)
+        return self._nobodys_hash
+
+
+def bootstrap(tx: Tx, cloud: Cloud) -> None:
+    """Idempotent, at every start."""
+    cloud.identity = Runtime(cloud)
+    cloud.auth.validator = tokens.validate
+    cloud.first_passwords = {}
+    if tx.one(PROJECTS, id=DEFAULT_DOMAIN) is None:
+        _first_start(tx, cloud)
+    _region(tx, cloud.settings.region)
+    for service in cloud.services:
+        _in_catalog(tx, cloud, service)
+
+
+def _first_start(tx: Tx, cloud: Cloud) -> None:
+    tx.insert(PROJECTS, id=DEFAULT_DOMAIN, name="Default", domain_id="", is_domain=True, enabled=True,
+              description="The default domain", tags=[], options={}, extra={})
+    projects = {
+        name: tx.insert(PROJECTS, name=name, domain_id=DEFAULT_DOMAIN, parent_id=DEFAULT_DOMAIN,
+                        is_domain=False, enabled=True, description=description, tags=[], options={},
+                        extra={})["id"]
+        for name, description in (("admin", "Bootstrap project for initializing the cloud."), ("demo", ""),
+                                  ("service", ""))
+    }
+    roles = {
+        name: tx.insert(ROLES, name=name, domain_id="", options={"immutable": True}, extra={})["id"]
+        for name in (*ROLE_CHAIN, "service")
+    }
+    for prior, implied in zip(ROLE_CHAIN, ROLE_CHAIN[1:], strict=False):
+        tx.insert(IMPLIED_ROLES, prior_role_id=roles[prior], implied_role_id=roles[implied])
+    users = _users(tx, cloud)
+    _assign(tx, users["admin"], "project", projects["admin"], roles["admin"])
+    _assign(tx, users["admin"], "project", projects["demo"], roles["admin"])
+    _assign(tx, users["admin"], "domain", DEFAULT_DOMAIN, roles["admin"])
+    _assign(tx, users["admin"], "system", grants.SYSTEM, roles["admin"])
+    _assign(tx, users["demo"], "project", projects["demo"], roles["member"])
+
+
+def _users(tx: Tx, cloud: Cloud) -> dict[str, str]:
+    """Make the users admin and demo: name -> id."""
+    settings = cloud.settings.identity
+    chosen = {"admin": settings.admin_password or secrets.token_urlsafe(15),
+              "demo": settings.demo_password or secrets.token_urlsafe(15)}
+
+    def hashed(password: str) -> str:
+        return passwords.hashed(password, settings.password_rounds)
+
+    with ThreadPoolExecutor(len(chosen)) as pool:
+        hashes = dict(zip(chosen, pool.map(hashed, chosen.values()), strict=True))
+    cloud.first_passwords = chosen
+    return {
+        name: tx.insert(USERS, name=name, domain_id=DEFAULT_DOMAIN, enabled=True, password_hash=hashes[name],
+                        options={}, extra={})["id"]
+        for name in chosen
+    }
+
+
+def _assign(tx: Tx, user_id: str, kind: str, target_id: str, role_id: str) -> None:
+    tx.insert(ASSIGNMENTS, actor_kind="user", actor_id=user_id, target_kind=kind, target_id=target_id,
+              role_id=role_id, inherited=False)
+
+
+def _region(tx: Tx, region: str) -> None:
+    if tx.one(REGIONS, id=region) is None:
+        tx.insert(REGIONS, id=region, description="", extra={})
+
+
+def _in_catalog(tx: Tx, cloud: Cloud, service) -> None:
+    """A service that runs here and its endpoints; a URL that changed is set anew."""
+    space = uuid.UUID(cloud.id)
+    service_id = uuid.uuid5(space, f"service/{service.name}").hex
+    if tx.one(SERVICES, id=service_id) is None:
+        extra = {"description": service.description} if service.description else {}
+        tx.insert(SERVICES, id=service_id, name=service.title, type=service.type, enabled=True, extra=extra)
+    url = cloud.endpoint_url(service)
+    for interface in INTERFACES:
+        endpoint_id = uuid.uuid5(space, f"endpoint/{service.name}/{interface}").hex
+        row = tx.one(ENDPOINTS, id=endpoint_id)
+        if row is None:
+            tx.insert(ENDPOINTS, id=endpoint_id, service_id=service_id, interface=interface,
+                      region_id=cloud.settings.region, url=url, enabled=True, extra={})
+        elif row["url"] != url:
+            tx.set(row, url=url)

@@ -1,0 +1,62 @@
+"""The catalogue: where each service answers, as this caller sees it.
+
+URLs may hold places for the caller's ids, in any of the spellings of the last decade. An endpoint with a
+place that the token cannot fill is left out, and so is what is disabled.
+
+Source: identity API reference, "Service catalog and endpoints".
+"""
+
+import re
+
+from monostack.identity import tokens
+from monostack.identity.tables import ENDPOINTS, SERVICES
+from monostack.kit.db import Db
+
+PLACE = re.compile(r"[$%]\(([a-z_]+)\)s")
+
+
+def of(db: Db, user_id: str | None, project_id: str | None) -> list[dict]:
+    """The services with their endpoints."""
+    places = {"project_id": project_id, "tenant_id": project_id, "user_id": user_id}
+    by_service: dict[str, list[dict]] = {}
+    for row in db.all(ENDPOINTS, order="id", enabled=True):
+        url = filled(row["url"], places)
+        if url is not None:
+            by_service.setdefault(row["service_id"], []).append({
+                "id": row["id"], "interface": row["interface"], "region_id": row["region_id"],
+                "url": url, "region": row["region_id"],
+            })
+    return [
+        {"endpoints": by_service.get(row["id"], []), "id": row["id"], "type": row["type"],
+         "name": row["name"] or ""}
+        for row in db.all(SERVICES, order="id", enabled=True)
+    ]
+
+
+def filled(url: str, places: dict[str, str | None]) -> str | None:
+    """The URL with its places filled; None when a place is unknown or has no value here."""
+    for name in PLACE.findall(url):
+        if places.get(name) is None:
+            return None
+    return PLACE.sub(lambda found: places[found[1]], url)
+
+
+class Kept:
+    """Catalogues that were made already; dropped together with the validated tokens."""
+
+    def __init__(self) -> None:
+        self._epoch = -1
+        self._kept: dict[tuple, list[dict]] = {}
+
+    def of(self, db: Db, user_id: str | None, project_id: str | None) -> list[dict]:
+        if not tokens.may_keep(db):
+            return of(db, user_id, project_id)
+        epoch = db.cloud.auth.epoch
+        if epoch != self._epoch or len(self._kept) > 1000:
+            self._kept = {}
+            self._epoch = epoch
+        key = (user_id, project_id)
+        found = self._kept.get(key)
+        if found is None:
+            found = self._kept[key] = of(db, user_id, project_id)
+        return found

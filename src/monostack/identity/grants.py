@@ -1,0 +1,105 @@
+"""Which roles a user has where: what tokens, checks and lists of projects are decided by.
+
+A role counts on a project if it was assigned there to the user or one of his groups, or with the inherited
+flag to a project above or the domain; on a domain and on the system if it was assigned there. What a role
+implies counts too. A domain's own role never stands in a token, only what it implies.
+
+Source: identity API reference, "Roles", "Assign role to user on projects owned by a domain", "Role
+inferences". """
+
+import sqlalchemy as sa
+
+from monostack.identity.tables import ASSIGNMENTS, IMPLIED_ROLES, MEMBERSHIPS, PROJECTS, ROLES
+from monostack.kit.db import Db, Row, query
+
+DEPTH = 5
+"""How many projects may stand above one another in a domain."""
+LONGEST_CHAIN = 8
+SYSTEM = "system"
+
+_groups = sa.select(MEMBERSHIPS.c.group_id).where(MEMBERSHIPS.c.user_id == sa.bindparam("user_id"))
+_actor = sa.or_(
+    sa.and_(ASSIGNMENTS.c.actor_kind == "user", ASSIGNMENTS.c.actor_id == sa.bindparam("user_id")),
+    sa.and_(ASSIGNMENTS.c.actor_kind == "group", ASSIGNMENTS.c.actor_id.in_(_groups)),
+)
+_OF_USER = query(sa.select(ASSIGNMENTS).where(_actor), ASSIGNMENTS)
+_OF_USER_ON = query(
+    sa.select(ASSIGNMENTS).where(
+        _actor, ASSIGNMENTS.c.target_id.in_([sa.bindparam(f"target_{n}") for n in range(LONGEST_CHAIN)])),
+    ASSIGNMENTS,
+)
+
+
+def of_user(db: Db, user_id: str) -> list[Row]:
+    """Every assignment to the user and to his groups."""
+    return db.run(_OF_USER, user_id=user_id)
+
+
+def above(db: Db, project: Row) -> list[str]:
+    """The ids of the projects above a project, nearest first; the domain is last."""
+    out = []
+    parent_id = project["parent_id"]
+    while parent_id is not None and parent_id not in out:
+        out.append(parent_id)
+        if parent_id == project["domain_id"]:
+            break
+        parent = db.one(PROJECTS, id=parent_id, lock=False)
+        parent_id = parent and parent["parent_id"]
+    return out
+
+
+def on_project(db: Db, user_id: str, project: Row) -> set[str]:
+    """The ids of the roles assigned to the user that count on the project, without what they imply."""
+    chain = [project["id"], *above(db, project)]
+    return {row["role_id"] for row in _on(db, user_id, chain) if counts_on_project(row, project["id"])}
+
+
+def counts_on_project(assignment: Row, project_id: str) -> bool:
+    """Whether an assignment on the project or on something above it counts on the project itself."""
+    here = assignment["target_kind"] == "project" and assignment["target_id"] == project_id
+    return here != assignment["inherited"]
+
+
+def on_domain(db: Db, user_id: str, domain_id: str) -> set[str]:
+    return {row["role_id"] for row in _on(db, user_id, [domain_id])
+            if row["target_kind"] == "domain" and not row["inherited"]}
+
+
+def on_system(db: Db, user_id: str) -> set[str]:
+    return {row["role_id"] for row in _on(db, user_id, [SYSTEM])
+            if row["target_kind"] == "system" and not row["inherited"]}
+
+
+def _on(db: Db, user_id: str, targets: list[str]) -> list[Row]:
+    targets = (targets + targets[:1] * LONGEST_CHAIN)[:LONGEST_CHAIN]
+    return db.run(_OF_USER_ON, user_id=user_id, **{f"target_{n}": target for n, target in enumerate(targets)})
+
+
+def implications(db: Db) -> dict[str, list[str]]:
+    """Role id -> the ids of the roles that it implies directly."""
+    out: dict[str, list[str]] = {}
+    for row in db.all(IMPLIED_ROLES):
+        out.setdefault(row["prior_role_id"], []).append(row["implied_role_id"])
+    return out
+
+
+def expanded(role_ids: set[str], implied: dict[str, list[str]]) -> list[str]:
+    """The roles and all that they imply, in the order in which they are reached."""
+    out = sorted(role_ids)
+    seen = set(out)
+    for role_id in out:
+        for follower in implied.get(role_id, ()):
+            if follower not in seen:
+                seen.add(follower)
+                out.append(follower)
+    return out
+
+
+def shown(db: Db, role_ids: set[str]) -> list[dict[str, str]]:
+    """The roles of a token: implied ones included, roles of a domain left out."""
+    if not role_ids:
+        return []
+    wanted = expanded(role_ids, implications(db))
+    known = {row["id"]: row for row in db.all(ROLES, id=wanted)}
+    return [{"id": role_id, "name": known[role_id]["name"]} for role_id in wanted
+            if role_id in known and not known[role_id]["domain_id"]]

@@ -1,0 +1,141 @@
+"""What identity keeps. In one place, because a token is good only if many rows say so together.
+
+A domain is a project that owns itself, as clients see it: GET /v3/projects/{domain's id} answers. Unique
+indexes ignore NULL, so "no domain" is the empty text in `domain_id` of domains and global roles, and is shown
+as null. Attributes that a client invents are kept in `extra`.
+
+Source: identity API reference, v3.
+"""
+
+from monostack.kit import ids
+from monostack.kit.db import JSON, Boolean, Column, Index, String, Table, Text, Time, Unique, stamps
+
+PROJECTS = Table(
+    "identity_projects",
+    Column("name", String(64)),
+    Column("domain_id", String(64), nullable=False),
+    Column("parent_id", String(64), index=True),
+    Column("is_domain", Boolean, nullable=False),
+    Column("description", Text),
+    Column("enabled", Boolean, nullable=False),
+    Column("tags", JSON),
+    Column("options", JSON),
+    Column("extra", JSON),
+    *stamps(),
+    Unique("domain_id", "name"),
+    id=ids.new_hex,
+)
+
+USERS = Table(
+    "identity_users",
+    Column("name", String(255)),
+    Column("domain_id", String(64), nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("default_project_id", String(64)),
+    Column("password_hash", Text),
+    Column("password_expires_at", Time),
+    Column("options", JSON),
+    Column("extra", JSON),
+    *stamps(),
+    Unique("domain_id", "name"),
+    id=ids.new_hex,
+)
+
+GROUPS = Table(
+    "identity_groups",
+    Column("name", String(64)),
+    Column("domain_id", String(64), nullable=False),
+    Column("description", Text),
+    Column("extra", JSON),
+    *stamps(),
+    Unique("domain_id", "name"),
+    id=ids.new_hex,
+)
+
+MEMBERSHIPS = Table(
+    "identity_memberships",
+    Column("group_id", String(64), nullable=False),
+    Column("user_id", String(64), nullable=False, index=True),
+    Unique("group_id", "user_id"),
+)
+
+ROLES = Table(
+    "identity_roles",
+    Column("name", String(255)),
+    Column("domain_id", String(64), nullable=False),
+    Column("description", Text),
+    Column("options", JSON),
+    Column("extra", JSON),
+    *stamps(),
+    Unique("domain_id", "name"),
+    id=ids.new_hex,
+)
+
+IMPLIED_ROLES = Table(
+    "identity_implied_roles",
+    Column("prior_role_id", String(64), nullable=False),
+    Column("implied_role_id", String(64), nullable=False, index=True),
+    Unique("prior_role_id", "implied_role_id"),
+)
+
+ASSIGNMENTS = Table(
+    "identity_assignments",
+    Column("actor_kind", String(8), nullable=False),
+    Column("actor_id", String(64), nullable=False),
+    Column("target_kind", String(8), nullable=False),
+    Column("target_id", String(64), nullable=False),
+    Column("role_id", String(64), nullable=False, index=True),
+    Column("inherited", Boolean, nullable=False),
+    Unique("actor_id", "actor_kind", "target_id", "target_kind", "role_id", "inherited"),
+    Index("identity_assignments_target", "target_id", "target_kind"),
+)
+"""actor_kind is user or group; target_kind is project, domain or system (target_id "system")."""
+
+REGIONS = Table(
+    "identity_regions",
+    Column("id", String(255), primary_key=True),
+    Column("description", Text),
+    Column("parent_region_id", String(255), index=True),
+    Column("extra", JSON),
+    *stamps(),
+)
+
+SERVICES = Table(
+    "identity_services",
+    Column("name", String(255)),
+    Column("type", String(255)),
+    Column("enabled", Boolean, nullable=False),
+    Column("extra", JSON),
+    *stamps(),
+    id=ids.new_hex,
+)
+
+ENDPOINTS = Table(
+    "identity_endpoints",
+    Column("service_id", String(64), index=True),
+    Column("interface", String(8)),
+    Column("region_id", String(255), index=True),
+    Column("url", Text),
+    Column("enabled", Boolean, nullable=False),
+    Column("extra", JSON),
+    *stamps(),
+    id=ids.new_hex,
+)
+
+REVOCATIONS = Table(
+    "identity_revocations",
+    Column("subject_id", String(64)),
+    Column("audit_id", String(32)),
+    Column("chain_id", String(32)),
+    Column("issued_before", Time),
+    Column("forget_at", Time, index=True),
+    Index("identity_revocations_subject", "subject_id"),
+    Index("identity_revocations_audit", "audit_id"),
+    Index("identity_revocations_chain", "chain_id"),
+)
+"""A row revokes one token (audit_id), a token with all that was made from it (chain_id), or all tokens that
+concern a user, project or domain (subject_id) and were issued before a moment. It may be forgotten when the
+last such token has expired."""
+
+TABLES = (PROJECTS, USERS, GROUPS, MEMBERSHIPS, ROLES, IMPLIED_ROLES, ASSIGNMENTS, REGIONS, SERVICES,
+          ENDPOINTS, REVOCATIONS)
