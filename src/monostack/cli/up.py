@@ -141,8 +141,7 @@ def screen(cloud, seconds: float) -> None:
     )
     print("\n  try:")
     print(f"    . {settings.state}/admin-openrc && openstack server list")
-    print(
-        f"    OS_CLIENT_CONFIG_FILE={settings.state}/clouds.yaml openstack --os-cloud monostack-demo network list"
-    )
+    clouds = f"OS_CLIENT_CONFIG_FILE={settings.state}/clouds.yaml"
+    print(f"    {clouds} openstack --os-cloud monostack-demo network list")
     print(f"    monostack status --state {settings.state}")
     print("\n  Ctrl-C stops the cloud; guests go on and are found again at the next start.", flush=True)
