@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -59,6 +60,14 @@ def settings(options: argparse.Namespace) -> tree.Settings:
 
 def state(options: argparse.Namespace) -> Path:
     return Path(options.state) if options.state else tree.default_state()
+
+
+def running_options(state: Path) -> dict:
+    """How the cloud of a state directory was last started: pid, listen, port_offset."""
+    try:
+        return json.loads((state / "lock").read_text())
+    except (OSError, ValueError):
+        return {}
 
 
 def fail(words: str, status: int = 1) -> None:

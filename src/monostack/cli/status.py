@@ -41,6 +41,10 @@ def open_cloud(options: argparse.Namespace):
         common.fail(
             f"there is no cloud in {settings.state}. Start one with `monostack up`, or name its --state."
         )
+    running = common.running_options(settings.state)
+    if running and options.port_offset is None:
+        settings.port_offset = running["port_offset"]
+        settings.listen = running["listen"]
     cloud = Cloud(settings)
     cloud.engine = open_engine(settings.database_url, cloud)
     for service in cloud.services:

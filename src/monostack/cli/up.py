@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
 import time
@@ -41,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
     settings.stop_guests = settings.stop_guests or options.stop_guests
     if options.check:
         return check(settings)
+    os.umask(0o077)
     _logging(settings, options)
     import uvloop
 
