@@ -16,5 +16,7 @@ lock() {
 }
 
 lock requirements.lock pyproject.toml --extra build "$@"
-lock requirements-test.lock pyproject.toml --extra build --extra test --constraints requirements.lock "$@"
+lock requirements-demo.lock pyproject.toml --extra build --extra demo --constraints requirements.lock "$@"
+lock requirements-test.lock pyproject.toml --extra build --extra demo --extra test \
+    --constraints requirements-demo.lock "$@"
 echo 'uv' | lock tools/uv.lock - "$@"

@@ -18,6 +18,8 @@ import sys
 from collections.abc import Iterable
 from typing import NamedTuple, TextIO
 
+from monostack.node import guest_image
+
 
 class Need(NamedTuple):
     command: str
@@ -27,34 +29,26 @@ class Need(NamedTuple):
 
 GUESTS = (
     Need("qemu-system-x86_64", "qemu-system-x86", "runs the guests"),
-    Need("qemu-img", "qemu-utils", "makes and measures disks"),
-    Need("qemu-storage-daemon", "qemu-system-common", "serves volumes to guests"),
+    Need("qemu-img", "qemu-utils", "makes and measures their disks"),
 )
 
 NETWORKS = (
-    Need("ip", "iproute2", "enters the namespaces of the cloud"),
-    Need("nft", "nftables", "security groups, floating addresses"),
+    Need("nft", "nftables", "security groups, routers, floating addresses"),
     Need("dnsmasq", "dnsmasq-base", "gives guests their addresses"),
 )
 
-GUEST_IMAGE = (
-    Need("busybox", "busybox-static", "the small guest image: its programs"),
-    Need("dropbear", "dropbear-bin", "the small guest image: its ssh server"),
-    Need("syslinux", "syslinux", "the small guest image: its boot loader"),
-    Need("/usr/lib/syslinux/mbr/mbr.bin", "syslinux-common", "the small guest image: its boot record"),
-    Need("mcopy", "mtools", "the small guest image: its boot partition"),
-    Need("mkfs.vfat", "dosfstools", "the small guest image: its boot partition"),
-    Need("mkfs.ext4", "e2fsprogs", "the small guest image: its root partition"),
-    Need("sfdisk", "fdisk", "the small guest image: its partition table"),
-    Need("cpio", "cpio", "the small guest image: its first file system"),
-    Need("depmod", "kmod", "the small guest image: its kernel modules"),
+GUEST_IMAGE = tuple(Need(tool, package, "makes the small guest image") for tool, package in guest_image.TOOLS)
+
+VISITOR = (
+    Need("ssh", "openssh-client", "enters the guest"),
+    Need("ping", "iputils-ping", "asks whether the guest answers"),
 )
 
 DATABASE = (
     Need("/usr/lib/postgresql/*/bin/postgres", "postgresql", "the second database: the tests run on both"),
 )
 
-PACKAGES: tuple[Need, ...] = GUESTS + NETWORKS + GUEST_IMAGE + DATABASE
+PACKAGES: tuple[Need, ...] = GUESTS + NETWORKS + GUEST_IMAGE + VISITOR + DATABASE
 
 HYPERVISORS = ("qemu", "simulated")
 FOLDERS_OF_ROOT = ("/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -79,7 +73,7 @@ def needs(hypervisor: str) -> tuple[Need, ...]:
         return ()
     # Without root there is neither a bridge nor a filter: guests then speak through QEMU's own network.
     networks = NETWORKS if os.geteuid() == 0 else ()
-    return GUESTS + networks + GUEST_IMAGE
+    return GUESTS + networks + GUEST_IMAGE + VISITOR
 
 
 def missing(hypervisor: str) -> list[Need]:
@@ -95,9 +89,10 @@ def ensure(wanted: Iterable[Need], install: bool = True, out: TextIO = sys.stder
     lacking = absent(wanted)
     if not lacking:
         return
-    packages = sorted({need.package for need in lacking})
+    reasons = {need.package: need.why for need in reversed(lacking)}
+    packages = sorted(reasons)
     command = f"apt-get install {' '.join(packages)}"
-    listed = "\n".join(f"  {need.package:<20} {need.why}" for need in lacking)
+    listed = "\n".join(f"  {package:<20} {reasons[package]}" for package in packages)
     advice = f"{listed}\nAs root: {command}"
     if not install:
         raise Missing(f"These packages are missing, and I was told not to install:\n{advice}")
@@ -129,19 +124,31 @@ def _apt(*arguments: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m monostack.node.requirements")
+    """What the launcher asks before the demo and before the tests; the options are the demo's own."""
+    parser = argparse.ArgumentParser(prog="python -m monostack.node.requirements", add_help=False)
     parser.add_argument("purpose", choices=("demo", "test"))
-    parser.add_argument("--hypervisor", choices=HYPERVISORS, default="qemu")
+    parser.add_argument("--hypervisor", default=os.environ.get("MONOSTACK_HYPERVISOR", "auto"))
     parser.add_argument("--no-install", action="store_true")
+    parser.add_argument("-h", "--help", action="store_true")
     options, _ = parser.parse_known_args(arguments)
-    testing = options.purpose == "test"
+    if options.help:
+        return 0
+    if options.purpose == "test":
+        return _before_tests(install=not options.no_install)
+    hypervisor = "qemu" if options.hypervisor == "auto" else options.hypervisor
     try:
-        ensure(PACKAGES if testing else needs(options.hypervisor), install=not options.no_install)
+        ensure(needs(hypervisor), install=not options.no_install)
+    except (Missing, ValueError) as reason:
+        print(f"{reason}\nOr, with guests that are only simulated: --hypervisor simulated", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _before_tests(install: bool) -> int:
+    try:
+        ensure(PACKAGES, install)
     except Missing as reason:
-        print(reason, file=sys.stderr)
-        if not testing:
-            return 1
-        print("Tests that want them are skipped, each with its reason.", file=sys.stderr)
+        print(f"{reason}\nTests that want them are skipped, each with its reason.", file=sys.stderr)
     return 0
 
 
