@@ -5,8 +5,8 @@
 CONTRACT is a folder of contract facts (see README.md beside this file) with operations/SERVICE.tsv. Of each
 operation remain method, path, action (the key of the body that chooses it), the first and last version that
 has it, the codes of success and of refusal (201[2.2-] is one from version 2.2 on), the policy rules it asks
-(separated by semicolons), the default of the first, the scopes, and its status: `gone-410` always answers 410,
-`capped` and `proxy-capped` end with the version in mv_max.
+(separated by semicolons), the default of the first, the scopes, and its status: `gone-410` always answers
+410, `capped` and `proxy-capped` end with the version in mv_max.
 """
 
 import csv

@@ -29,7 +29,7 @@ judged inside a transaction nor explained afterwards.
 
 import ast
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -371,6 +371,15 @@ def template(text: str, none_is_missing: bool = False) -> Callable[[Target], str
     if not finders:
         return lambda target: literals[0]
 
+    if literals == ["", ""]:
+        find_only = finders[0]
+
+        def show(target: Target) -> str | None:
+            value = find_only(target)
+            return None if value is MISSING or (value is None and none_is_missing) else str(value)
+
+        return show
+
     def fill(target: Target) -> str | None:
         filled = literals[0]
         for find, literal in zip(finders, literals[1:], strict=True):
@@ -385,9 +394,7 @@ def template(text: str, none_is_missing: bool = False) -> Callable[[Target], str
 
 def matches(held: Any, wanted: str) -> bool:
     """Whether what the caller holds is, or is a list that has, this text."""
-    if held is None or type(held) is str:
-        return str(held) == wanted
-    if isinstance(held, Collection) and not isinstance(held, (str, bytes, Mapping)):
+    if isinstance(held, (list, tuple, set, frozenset)):
         return any(str(item) == wanted for item in held)
     return str(held) == wanted
 
@@ -408,12 +415,17 @@ def _target_lookup(key: str) -> Callable[[Target], Any]:
 def _descend(values: Any, steps: tuple[str, ...]) -> Any:
     """Go down by one key a step; a list on the way means any of its items, gathered."""
     for position, step in enumerate(steps):
-        if isinstance(values, (list, tuple)):
+        if isinstance(values, dict):
+            values = values.get(step, MISSING)
+            if values is MISSING:
+                return MISSING
+        elif isinstance(values, (list, tuple)):
             found = [_descend(item, steps[position:]) for item in values]
             return [item for item in found if item is not MISSING]
-        if not isinstance(values, Mapping) or step not in values:
+        elif isinstance(values, Mapping) and step in values:
+            values = values[step]
+        else:
             return MISSING
-        values = values[step]
     return values
 
 
