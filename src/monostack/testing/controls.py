@@ -2,7 +2,8 @@
 `monostack up`.
 
 POST /_cloud/reset; POST /_cloud/clock {"advance": {"hours": 2}}; POST /_cloud/fail {"next", "error", "times",
-"retry"}; POST /_cloud/delay {"step", "seconds"}; GET /_cloud/world; GET /_cloud/about.
+"retry"}; POST /_cloud/delay {"step", "seconds"}; GET /_cloud/world; GET /_cloud/check; GET
+/_cloud/about.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class Controls:
             return Response(204)
         if (method, word) == ("GET", "world"):
             return Response(200, await asyncio.to_thread(disposable.world))
+        if (method, word) == ("GET", "check"):
+            return Response(200, {"violations": await asyncio.to_thread(disposable.violations)})
         if (method, word) == ("GET", "about"):
             return Response(
                 200,
@@ -65,7 +68,7 @@ class Controls:
                     "region_name": disposable.settings.region,
                 },
             )
-        return _words(404, "Controls here: POST reset, clock, fail, delay; GET world, about.")
+        return _words(404, "Controls here: POST reset, clock, fail, delay; GET world, check, about.")
 
 
 def _words(code: int, message: str) -> Response:

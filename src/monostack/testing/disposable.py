@@ -199,6 +199,12 @@ class DisposableCloud:
         """`function(db, *args)` over one snapshot of the database."""
         return self.run(self.cloud.engine.read(function, *args))
 
+    def violations(self) -> list[str]:
+        """What is wrong with the cloud, now that it is quiet; see `monostack.testing.checks`."""
+        from monostack.testing import checks
+
+        return self.read(checks.violations, self.world())
+
     def reset(self) -> None:
         """Back to the state right after the first start."""
         self.run(self._reset())
