@@ -1,0 +1,733 @@
+"""The linux networks with real packets: everything happens in a mount and network namespace made for the test.
+
+The driver and its loop run in one thread that has left the machine's namespaces, so what the driver takes for "the
+machine" is the test's own. A guest is a namespace with a tap of its own; like QEMU, a pump holds the fd that `plug`
+handed out and carries frames between it and the guest's card.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import http.client
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import uuid
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+
+CLONE_NEWNS, CLONE_NEWNET, MS_REC, MS_PRIVATE = 0x20000, 0x40000000, 0x4000, 0x40000
+NEEDED = ("dnsmasq", "nft", "busybox", "ping", "ip", "unshare")
+
+
+def missing() -> str | None:
+    if os.geteuid() != 0:
+        return "making network namespaces needs root"
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    absent = [program for program in NEEDED if shutil.which(program, path=path) is None]
+    if absent:
+        return f"not installed: {', '.join(absent)}"
+    if not os.path.exists("/proc/sys/net/bridge"):
+        return "this kernel has no br_netfilter"
+    done = subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True)
+    return None if done.returncode == 0 else "this machine does not let us make namespaces"
+
+
+REASON = missing()
+pytestmark = [pytest.mark.namespaces, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
+
+if REASON is None:
+    from monostack.kit import crash
+    from monostack.node.errors import Broken, Retry
+    from monostack.node.networks.linux import LinuxNetworks, links, names, namespaces
+
+
+def new() -> str:
+    return str(uuid.uuid4())
+
+
+class Machine:
+    """A machine of the test's own: a thread in its own namespaces, with a loop for the driver."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.loop = asyncio.new_event_loop()
+        ready: Future = Future()
+        self.thread = threading.Thread(target=self._live, args=(ready,), name="machine", daemon=True)
+        self.thread.start()
+        ready.result(10)
+
+    def _live(self, ready: Future) -> None:
+        try:
+            libc = ctypes.CDLL(None, use_errno=True)
+            for result in (
+                libc.unshare(CLONE_NEWNS | CLONE_NEWNET),
+                libc.mount(b"none", b"/", None, ctypes.c_ulong(MS_REC | MS_PRIVATE), None),
+                libc.mount(b"tmpfs", b"/run", b"tmpfs", ctypes.c_ulong(0), None),
+            ):
+                if result:
+                    raise OSError(ctypes.get_errno(), "namespaces of the test's own")
+            subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+            subprocess.run(["ip", "link", "add", "lan0", "type", "bridge"], check=True)
+            subprocess.run(["ip", "addr", "add", "192.0.2.10/24", "dev", "lan0"], check=True)
+            subprocess.run(["ip", "link", "set", "lan0", "up"], check=True)
+        except BaseException as error:
+            ready.set_exception(error)
+            return
+        asyncio.set_event_loop(self.loop)
+        self.loop.call_soon(ready.set_result, None)
+        self.loop.run_forever()
+
+    def do(self, coroutine, timeout: float = 30.0):
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout)
+
+    def call(self, function, *arguments, timeout: float = 30.0):
+        """Call something that blocks, in a thread of this machine."""
+        return self.do(asyncio.to_thread(function, *arguments), timeout)
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess:
+        return self.call(lambda: subprocess.run(command, capture_output=True, text=True, check=check, timeout=20))
+
+    def end(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(5)
+
+
+class Guest:
+    """A namespace in a guest's place: its card is a tap, and a thread is its QEMU."""
+
+    def __init__(self, machine: Machine, name: str, mac: str, descriptor: int, mtu: int) -> None:
+        self.machine, self.name = machine, f"guest-{name}"
+        self.host_end = descriptor
+        self.guest_end = machine.call(self._make_card, mac, mtu)
+        self.stopped, self.stopper = os.pipe()
+        self.pump = threading.Thread(target=self._carry, daemon=True, name=self.name)
+        self.pump.start()
+
+    def _make_card(self, mac: str, mtu: int) -> int:
+        namespaces.create(self.name)
+        with namespaces.within(self.name):
+            card = links.open_tap("eth0")
+            for words in (f"link set eth0 address {mac} mtu {mtu} up", "link set lo up"):
+                subprocess.run(["ip", *words.split()], check=True)
+            namespaces.write_setting("ipv6/conf/all/accept_dad", 0)
+        return card
+
+    def _carry(self) -> None:
+        other = {self.host_end: self.guest_end, self.guest_end: self.host_end}
+        while True:
+            ready, _, _ = select.select([*other, self.stopped], [], [])
+            if self.stopped in ready:
+                return
+            for source in ready:
+                with contextlib.suppress(OSError):
+                    os.write(other[source], os.read(source, 70_000))
+
+    def run(self, *command: str, timeout: float = 20.0) -> subprocess.CompletedProcess:
+        def inside() -> subprocess.CompletedProcess:
+            with namespaces.within(self.name):
+                return subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+
+        return self.machine.call(inside)
+
+    def socket(self, kind: int = socket.SOCK_STREAM) -> socket.socket:
+        def inside() -> socket.socket:
+            with namespaces.within(self.name):
+                return socket.socket(socket.AF_INET, kind)
+
+        return self.machine.call(inside)
+
+    def address(self, *cidrs: str, gateway: str | None = None) -> None:
+        for cidr in cidrs:
+            self.run("ip", "addr", "add", cidr, "dev", "eth0", *(["nodad"] if ":" in cidr else []))
+        if gateway:
+            self.run("ip", "route", "replace", "default", "via", gateway)
+
+    def pings(self, address: str, *more: str) -> bool:
+        return self.run("ping", "-c", "1", "-W", "1", *more, address).returncode == 0
+
+    def unplug(self) -> None:
+        os.write(self.stopper, b"x")
+        self.pump.join(5)
+        for descriptor in (self.host_end, self.guest_end, self.stopped, self.stopper):
+            os.close(descriptor)
+
+
+def subnet(cidr: str, **more) -> dict:
+    base = cidr.rpartition(".")[0]
+    return {
+        "id": new(), "cidr": cidr, "ip_version": 4, "gateway_ip": f"{base}.1", "enable_dhcp": True,
+        "dhcp_ip": f"{base}.2", "dhcp_mac": "fa:16:3e:dd:00:02", "dns_nameservers": ["192.0.2.53"], "host_routes": [],
+    } | more
+
+
+def network(*subnets: dict, **more) -> dict:
+    return {
+        "kind": "network", "id": new(), "version": 1, "desired": "present", "name": "n", "mtu": 1450,
+        "external": False, "physical_network": None, "segment": 1, "subnets": list(subnets),
+    } | more
+
+
+def port(on: dict, ip: str, number: int, groups=(), **more) -> dict:
+    return {
+        "kind": "port", "id": new(), "version": 1, "desired": "present", "network_id": on["id"],
+        "mac": f"fa:16:3e:00:{number // 256:02x}:{number % 256:02x}", "mtu": on["mtu"],
+        "fixed_ips": [{"subnet_id": on["subnets"][0]["id"], "ip": ip, "prefix": 24}],
+        "device_owner": "compute:nova", "device_id": new(), "hostname": f"vm-{number}", "port_security": True,
+        "security_groups": list(groups), "allowed_address_pairs": [], "admin_up": True,
+    } | more
+
+
+def rule(**more) -> dict:
+    return {
+        "id": new(), "direction": "ingress", "ethertype": "IPv4", "protocol": None, "port_min": None,
+        "port_max": None, "remote_ip_prefix": None, "remote_group_id": None,
+    } | more
+
+
+OUT = [{"direction": "egress"}, {"direction": "egress", "ethertype": "IPv6"}]
+
+
+def group(*rules: dict, members=(), **more) -> dict:
+    return {
+        "kind": "security_group", "id": new(), "version": 1, "desired": "present", "stateful": True,
+        "rules": [rule(**words) for words in OUT] + list(rules), "members": list(members),
+    } | more
+
+
+def router(interfaces, external=None, floating=(), **more) -> dict:
+    return {
+        "kind": "router", "id": new(), "version": 1, "desired": "present", "name": "r", "admin_up": True,
+        "external": external, "routes": [],
+        "interfaces": [
+            {"port_id": new(), "network_id": on["id"], "mac": f"fa:16:3e:aa:00:{number:02x}",
+             "ips": [{"subnet_id": on["subnets"][0]["id"], "ip": on["subnets"][0]["gateway_ip"], "prefix": 24}]}
+            for number, on in enumerate(interfaces, 1)
+        ],
+        "floating_ips": [{"id": new(), "floating_ip": public, "fixed_ip": private} for public, private in floating],
+    } | more
+
+
+def outside(on: dict, ip: str, number: int, **more) -> dict:
+    return {
+        "network_id": on["id"], "mac": f"fa:16:3e:ee:00:{number:02x}", "enable_snat": True,
+        "ips": [{"subnet_id": on["subnets"][0]["id"], "ip": ip, "prefix": 24}],
+        "gateway_ip": on["subnets"][0]["gateway_ip"],
+    } | more
+
+
+ICMP = {"protocol": "icmp"}
+
+
+class Cloud:
+    """A driver on a machine, and the guests that were plugged into it."""
+
+    def __init__(self, machine: Machine, folder: Path, cloud_id: str | None = None, **options) -> None:
+        self.machine, self.folder, self.options = machine, folder, options
+        self.cloud_id = cloud_id or new()
+        self.guests: list[Guest] = []
+        self.made: list[dict] = []
+        self.asked: list[tuple] = []
+        self.networks = LinuxNetworks(folder, self.cloud_id, options)
+        self.networks.metadata = self.metadata
+        self.told = machine.do(self.networks.start())
+
+    async def metadata(self, network_id, source_ip, method, path, headers, body):
+        self.asked.append((network_id, source_ip, method, path))
+        return 200, {"content-type": "application/json"}, json.dumps([network_id, source_ip, path]).encode()
+
+    def make(self, *parts: dict) -> None:
+        for part in parts:
+            facts = self.machine.do(self.networks.make(part))
+            assert (facts["state"], facts["version"], facts["error"]) == ("present", part["version"], None)
+            self.made = [old for old in self.made if old["id"] != part["id"]] + [part]
+
+    def look(self) -> dict:
+        return self.machine.do(self.networks.look())
+
+    def boot(self, part: dict, *cidrs: str, gateway: str | None = None) -> Guest:
+        self.make(part)
+        plugged = self.machine.do(self.networks.plug(part["id"]))
+        descriptor = plugged["fds"][0]
+        assert plugged["args"] == ["-netdev", f"tap,id=n-{part['id'][:11]},fd={descriptor}"]
+        guest = Guest(self.machine, part["id"][:6], part["mac"], descriptor, part["mtu"])
+        guest.address(*cidrs, gateway=gateway)
+        self.guests.append(guest)
+        return guest
+
+    def end(self) -> None:
+        for guest in self.guests:
+            with contextlib.suppress(OSError):
+                guest.unplug()
+        order = ["router", "port", "network", "security_group"]
+        for part in sorted(self.made, key=lambda part: order.index(part["kind"])):
+            assert self.machine.do(self.networks.unmake(part["kind"], part["id"])) is True
+        assert self.look() == {}
+        self.machine.do(self.networks.stop())
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    machine = Machine(tmp_path_factory.mktemp("machine"))
+    yield machine
+    machine.end()
+
+
+@pytest.fixture
+def cloud(machine, tmp_path):
+    cloud = Cloud(machine, tmp_path)
+    yield cloud
+    cloud.end()
+    assert machine.run("ip", "netns", "list").stdout.count("ms") == 0, "something of the cloud is left"
+    assert "mse-" not in machine.run("ip", "link").stdout
+
+
+LEASE = """#!/bin/sh
+[ "$1" = bound ] || exit 0
+ip addr add $ip/$mask dev $interface
+set -- $staticroutes
+while [ -n "$1" ]; do ip route replace $1 via $2; shift 2; done
+echo "$ip/$mask router=$router dns=$dns mtu=$mtu domain=$domain hostname=$hostname" > $OUT
+"""
+
+
+def lease(guest: Guest, folder: Path) -> str:
+    """Let the guest ask for its address as the small guest image does; answers what it was told."""
+    script, told = folder / "lease.sh", folder / f"{guest.name}.lease"
+    script.write_text(LEASE)
+    script.chmod(0o755)
+    told.unlink(missing_ok=True)
+    done = guest.run("env", f"OUT={told}", "busybox", "udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "4", "-T", "1",
+                     "-O", "staticroutes", "-O", "mtu", "-O", "domain", "-O", "hostname", "-s", str(script))
+    return told.read_text().strip() if told.exists() else f"no lease: {done.stderr}"
+
+
+def fetch(guest: Guest, path: str) -> object:
+    """Ask for metadata as the guest."""
+    with guest.socket() as talking:
+        talking.settimeout(3)
+        talking.connect(("169.254.169.254", 80))
+        talking.sendall(f"GET {path} HTTP/1.1\r\nHost: 169.254.169.254\r\n\r\n".encode())
+        answer = http.client.HTTPResponse(talking)
+        answer.begin()
+        return json.loads(answer.read())
+
+
+def begin(guest: Guest, *command: str):
+    """Start a command in a guest; calling the answer waits for what it printed."""
+    done: Future = Future()
+    threading.Thread(target=lambda: done.set_result(guest.run(*command).stdout), daemon=True).start()
+    return lambda: done.result(20)
+
+
+def test_security_groups_follow_their_rules_at_once(cloud):
+    net = network(subnet("10.0.0.0/24"))
+    closed = group(members=["10.0.0.11", "10.0.0.12"])
+    cloud.make(closed, net)
+    first = cloud.boot(port(net, "10.0.0.11", 11, [closed["id"]]), "10.0.0.11/24")
+    second = cloud.boot(port(net, "10.0.0.12", 12, [closed["id"]]), "10.0.0.12/24")
+    assert not first.pings("10.0.0.12")
+    cloud.make(closed | {"version": 2, "rules": [*closed["rules"], rule(**ICMP)]})
+    assert first.pings("10.0.0.12")
+    assert second.pings("10.0.0.11", "-s", "4000"), "fragments are judged by their first"
+    running = begin(second, "ping", "-i", "0.2", "-w", "3", "10.0.0.11")
+    threading.Event().wait(0.8)
+    cloud.make(closed | {"version": 3})
+    assert not first.pings("10.0.0.12")
+    words = running().split(" packets transmitted, ")
+    sent, received = int(words[0].rpartition("\n")[2]), int(words[1].split()[0])
+    assert 1 <= received <= 6 < sent, "a conversation that began before does not go on without its rule"
+
+
+def test_a_guest_gets_its_address_routes_and_metadata(cloud, tmp_path):
+    net = network(subnet("10.0.0.0/24", host_routes=[{"destination": "10.9.0.0/16", "nexthop": "10.0.0.9"}]))
+    nothing = group()
+    nothing["rules"] = []
+    cloud.make(nothing, net)
+    first = port(net, "10.0.0.11", 11, [nothing["id"]])
+    guest = cloud.boot(first)
+    assert lease(guest, tmp_path) == (
+        "10.0.0.11/24 router=10.0.0.1 dns=192.0.2.53 mtu=1450 domain=openstacklocal hostname=vm-11"
+    )
+    routes = guest.run("ip", "route").stdout
+    for line in ("default via 10.0.0.1", "10.9.0.0/16 via 10.0.0.9", "169.254.169.254 via 10.0.0.2"):
+        assert line in routes
+    assert fetch(guest, "/openstack/latest") == [net["id"], "10.0.0.11", "/openstack/latest"]
+
+    late = cloud.boot(port(net, "10.0.0.12", 12, [nothing["id"]]))
+    assert lease(late, tmp_path).startswith("10.0.0.12/24"), "a port made while dnsmasq runs"
+    moved = first | {"version": 2, "fixed_ips": [first["fixed_ips"][0] | {"ip": "10.0.0.77"}]}
+    cloud.make(moved)
+    guest.run("ip", "addr", "flush", "dev", "eth0")
+    assert lease(guest, tmp_path).startswith("10.0.0.77/24"), "an address that changed while dnsmasq runs"
+    cloud.make(net | {"version": 2, "subnets": [net["subnets"][0] | {"dns_nameservers": ["192.0.2.54"]}]})
+    guest.run("ip", "addr", "flush", "dev", "eth0")
+    assert "dns=192.0.2.54" in lease(guest, tmp_path)
+
+
+def test_a_member_of_a_remote_group_is_let_in_while_it_is_one(cloud):
+    net = network(subnet("10.0.0.0/24"))
+    friends = group(members=["10.0.0.11"])
+    open_to_friends = group(rule(protocol="tcp", port_min=8000, port_max=8010, remote_group_id=friends["id"]))
+    cloud.make(open_to_friends, friends, net)
+    friend = cloud.boot(port(net, "10.0.0.11", 11, [friends["id"]]), "10.0.0.11/24")
+    stranger = cloud.boot(port(net, "10.0.0.12", 12, [friends["id"]]), "10.0.0.12/24")
+    server = cloud.boot(port(net, "10.0.0.13", 13, [open_to_friends["id"]]), "10.0.0.13/24")
+    listening = server.socket()
+    listening.bind(("10.0.0.13", 8005))
+    listening.listen()
+
+    def connects(guest: Guest) -> bool:
+        with guest.socket() as talking:
+            talking.settimeout(0.6)
+            with contextlib.suppress(TimeoutError):
+                talking.connect(("10.0.0.13", 8005))
+                return True
+        return False
+
+    assert connects(friend)
+    assert not connects(stranger)
+    cloud.make(friends | {"version": 2, "members": ["10.0.0.12"]})
+    assert connects(stranger)
+    assert not connects(friend)
+    listening.close()
+
+
+def test_nobody_speaks_for_a_neighbour_unless_allowed(cloud):
+    net = network(subnet("10.0.0.0/24"))
+    open_group = group(rule())
+    cloud.make(open_group, net)
+    honest = port(net, "10.0.0.11", 11, [open_group["id"]])
+    liar = cloud.boot(honest, "10.0.0.11/24", "10.0.0.99/32")
+    target = cloud.boot(port(net, "10.0.0.12", 12, [open_group["id"]]), "10.0.0.12/24")
+    assert liar.pings("10.0.0.12")
+    assert not liar.pings("10.0.0.12", "-I", "10.0.0.99")
+    target.run("ip", "neigh", "flush", "all")
+    assert not target.pings("10.0.0.99"), "it may not answer ARP for it either"
+    cloud.make(honest | {"version": 2, "allowed_address_pairs": [{"ip_address": "10.0.0.96/29", "mac_address": None}]})
+    assert liar.pings("10.0.0.12", "-I", "10.0.0.99")
+    cloud.make(honest | {"version": 3})
+    assert not liar.pings("10.0.0.12", "-I", "10.0.0.99")
+    liar.run("ip", "link", "set", "eth0", "address", "fa:16:3e:00:00:98")
+    assert not liar.pings("10.0.0.12")
+    cloud.make(honest | {"version": 4, "port_security": False, "security_groups": []})
+    assert liar.pings("10.0.0.12"), "a port without security is not filtered"
+    assert liar.pings("10.0.0.12", "-I", "10.0.0.99")
+
+
+def test_floating_ips_from_the_machine_from_guests_and_between_routers(cloud, machine):
+    public = network(subnet("172.24.4.0/24", enable_dhcp=False, dhcp_ip=None), external=True, mtu=1500)
+    one, two = network(subnet("10.0.0.0/24")), network(subnet("10.0.0.0/24"))
+    open_group = group(rule())
+    cloud.make(open_group, public, one, two)
+    first = cloud.boot(port(one, "10.0.0.11", 11, [open_group["id"]]), "10.0.0.11/24", gateway="10.0.0.1")
+    second = cloud.boot(port(one, "10.0.0.12", 12, [open_group["id"]]), "10.0.0.12/24", gateway="10.0.0.1")
+    foreign = cloud.boot(port(two, "10.0.0.11", 13, [open_group["id"]]), "10.0.0.11/24", gateway="10.0.0.1")
+    near = router([one], outside(public, "172.24.4.10", 1), [("172.24.4.100", "10.0.0.11")])
+    far = router([two], outside(public, "172.24.4.20", 2), [("172.24.4.200", "10.0.0.11")])
+    cloud.make(near, far)
+
+    def reached(address: str) -> bool:
+        return machine.run("ping", "-c", "1", "-W", "1", address, check=False).returncode == 0
+
+    assert reached("172.24.4.100") and reached("172.24.4.200"), "from the machine"
+    assert first.pings("172.24.4.100"), "a guest calls itself"
+    assert second.pings("172.24.4.100"), "a guest calls its neighbour"
+    assert foreign.pings("172.24.4.100") and second.pings("172.24.4.200"), "from another project"
+
+    def seen_as(guest: Guest) -> str:
+        with machine.call(socket.socket) as listening:
+            listening.bind(("192.0.2.10", 0))
+            listening.listen()
+            listening.settimeout(3)
+            with guest.socket() as talking:
+                talking.settimeout(3)
+                talking.connect(listening.getsockname())
+                return listening.accept()[1][0]
+
+    assert seen_as(first) == "172.24.4.100", "out by its floating IP"
+    assert seen_as(second) == "172.24.4.10", "out by the router's address"
+    cloud.make(near | {"version": 2, "floating_ips": []},
+               far | {"version": 2, "floating_ips": near["floating_ips"]})
+    assert reached("172.24.4.100") and not reached("172.24.4.200")
+    assert seen_as(foreign) == "172.24.4.100" and seen_as(first) == "172.24.4.10"
+    cloud.make(near | {"version": 3, "floating_ips": [], "external": near["external"] | {"enable_snat": False}})
+    with pytest.raises(TimeoutError):
+        seen_as(second)
+
+
+def test_metadata_behind_a_router_and_a_route_that_a_user_added(cloud):
+    one = network(subnet("10.0.0.0/24", dhcp_ip=None))
+    two = network(subnet("10.0.1.0/24", dhcp_ip=None))
+    open_group = group(rule())
+    middle = router([one, two])
+    cloud.make(open_group, one, two, middle)
+    guest = cloud.boot(port(one, "10.0.0.11", 11, [open_group["id"]]), "10.0.0.11/24", gateway="10.0.0.1")
+    other = cloud.boot(port(two, "10.0.1.12", 12, [open_group["id"]]), "10.0.1.12/24", "10.7.0.1/32",
+                       gateway="10.0.1.1")
+    assert guest.pings("10.0.1.12"), "one router joins two networks"
+    for asking, net, ip in ((guest, one, "10.0.0.11"), (other, two, "10.0.1.12")):
+        assert fetch(asking, "/x?y=1") == [net["id"], ip, "/x?y=1"]
+    assert not guest.pings("10.7.0.1")
+    cloud.make(middle | {"version": 2, "routes": [{"destination": "10.7.0.0/16", "nexthop": "10.0.1.12"}]})
+    cloud.make(cloud_part(cloud, "10.0.1.12") | {"version": 2, "allowed_address_pairs": [{"ip_address": "10.7.0.1"}]})
+    assert guest.pings("10.7.0.1")
+    cloud.make(middle | {"version": 3})
+    assert not guest.pings("10.7.0.1")
+
+
+def cloud_part(cloud: Cloud, ip: str) -> dict:
+    return next(part for part in cloud.made if part["kind"] == "port" and part["fixed_ips"][0]["ip"] == ip)
+
+
+def test_overlapping_networks_do_not_know_each_others_conversations(cloud):
+    """The same addresses and ports on two networks: a conversation on one must not open the other."""
+    one, two = network(subnet("10.0.0.0/24")), network(subnet("10.0.0.0/24"))
+    closed = group()
+    greeting = group(rule(protocol="udp", port_min=7000, port_max=7000))
+    cloud.make(closed, greeting, one, two)
+    pairs = []
+    for net, number in ((one, 20), (two, 30)):
+        groups = [greeting["id"]] if net is one else [closed["id"]]
+        caller = cloud.boot(port(net, "10.0.0.11", number, [closed["id"]]), "10.0.0.11/24")
+        called = cloud.boot(port(net, "10.0.0.12", number + 1, groups), "10.0.0.12/24")
+        pairs.append((caller, called))
+
+    def heard(caller: Guest, called: Guest) -> bool:
+        with caller.socket(socket.SOCK_DGRAM) as speaking, called.socket(socket.SOCK_DGRAM) as listening:
+            listening.bind(("10.0.0.12", 7000))
+            listening.settimeout(0.6)
+            speaking.bind(("10.0.0.11", 7001))
+            speaking.sendto(b"hello", ("10.0.0.12", 7000))
+            try:
+                listening.recv(100)
+            except TimeoutError:
+                return False
+            listening.sendto(b"hello yourself", ("10.0.0.11", 7001))
+            speaking.settimeout(0.6)
+            return speaking.recv(100) == b"hello yourself"
+
+    assert heard(*pairs[0])
+    assert not heard(*pairs[1])
+    assert heard(*pairs[0])
+
+
+def test_ipv6_is_filtered_by_its_own_rules(cloud):
+    net = network(subnet("10.0.0.0/24"))
+    cloud.make(net)
+    closed = group()
+    cloud.make(closed)
+
+    def with_ipv6(ip: str, number: int) -> dict:
+        part = port(net, ip, number, [closed["id"]])
+        part["fixed_ips"].append({"subnet_id": new(), "ip": f"fd00::{number}", "prefix": 64})
+        return part
+
+    first = cloud.boot(with_ipv6("10.0.0.11", 11), "fd00::11/64")
+    cloud.boot(with_ipv6("10.0.0.12", 12), "fd00::12/64")
+    assert not first.pings("fd00::12")
+    cloud.make(closed | {"version": 2, "rules": [*closed["rules"], rule(ethertype="IPv6", protocol="icmpv6")]})
+    assert first.pings("fd00::12")
+    first.address("fd00::66/64")
+    assert not first.pings("fd00::12", "-I", "fd00::66")
+    cloud.make(closed | {"version": 3})
+    assert not first.pings("fd00::12")
+
+
+def test_a_stateless_group_lets_no_reply_through_by_itself(cloud):
+    net = network(subnet("10.0.0.0/24"))
+    silent = group(stateful=False)
+    silent["rules"] = [rule(direction="egress", protocol="udp")]
+    usual = group(rule())
+    cloud.make(silent, usual, net)
+    first = cloud.boot(port(net, "10.0.0.11", 11, [silent["id"]]), "10.0.0.11/24")
+    second = cloud.boot(port(net, "10.0.0.12", 12, [usual["id"]]), "10.0.0.12/24")
+
+    def answered() -> bool:
+        with first.socket(socket.SOCK_DGRAM) as asking, second.socket(socket.SOCK_DGRAM) as answering:
+            answering.bind(("10.0.0.12", 7000))
+            answering.settimeout(2)
+            asking.settimeout(0.6)
+            asking.sendto(b"?", ("10.0.0.12", 7000))
+            question, caller = answering.recvfrom(10)
+            answering.sendto(question, caller)
+            with contextlib.suppress(TimeoutError):
+                return asking.recv(10) == b"?"
+        return False
+
+    assert not answered()
+    cloud.make(silent | {"version": 2, "stateful": True})
+    assert answered()
+    cloud.make(silent | {"version": 3, "rules": [*silent["rules"], rule(protocol="udp")]})
+    assert answered()
+
+
+def test_a_second_program_adopts_everything_and_an_unknown_thing_is_reported(cloud, machine, tmp_path):
+    net = network(subnet("10.0.0.0/24"))
+    open_group = group(rule())
+    cloud.make(open_group, net)
+    guest = cloud.boot(port(net, "10.0.0.11", 11, [open_group["id"]]))
+    before = cloud.look()
+    pid = dnsmasq_pid(cloud, net)
+    machine.do(cloud.networks.stop())
+    assert lease(guest, tmp_path).startswith("10.0.0.11/24"), "DHCP needs no program of ours"
+
+    again = Cloud(machine, cloud.folder, cloud.cloud_id)
+    assert again.look() == before
+    assert {key[0] for key in before} == {"network", "port", "security_group"}
+    assert all(facts["version"] == 1 for facts in before.values())
+    assert fetch(guest, "/again") == [net["id"], "10.0.0.11", "/again"]
+    again.make(*cloud.made)
+    assert dnsmasq_pid(again, net) == pid, "what runs is left running"
+    machine.do(again.networks.stop())
+
+    forgetful = Cloud(machine, tmp_path / "new state", cloud.cloud_id)
+    assert set(forgetful.look()) == set(before), "what stands in the world is found without any memory"
+    assert all(facts["version"] is None for facts in forgetful.look().values())
+    forgetful.guests, forgetful.made = cloud.guests, cloud.made
+    forgetful.end()
+    cloud.guests, cloud.made = [], []
+    cloud.networks = LinuxNetworks(cloud.folder, cloud.cloud_id, {})
+    machine.do(cloud.networks.start())
+
+
+def dnsmasq_pid(cloud: Cloud, net: dict) -> int:
+    return int(Path(f"/proc/{cloud.machine.thread.native_id}/root/run/monostack", cloud.cloud_id, net["id"],
+                    "dnsmasq.pid").read_text())
+
+
+def test_what_is_broken_is_reported_without_a_version_and_made_whole(cloud, machine):
+    net = network(subnet("10.0.0.0/24"))
+    cloud.make(net)
+    os.kill(dnsmasq_pid(cloud, net), signal.SIGKILL)
+    threading.Event().wait(0.1)
+    assert cloud.look()["network", net["id"]]["version"] is None
+    cloud.make(net)
+    assert cloud.look()["network", net["id"]]["version"] == 1
+    machine.run("ip", "netns", "exec", names.cloud_namespace(cloud.cloud_id), "ip", "link", "del",
+                names.bridge(net["id"]))
+    assert cloud.look()["network", net["id"]]["version"] is None
+    cloud.make(net)
+    assert cloud.look()["network", net["id"]]["version"] == 1
+
+
+def test_a_range_of_the_machine_is_refused_in_words(cloud, machine):
+    taken = network(subnet("192.0.2.0/25", enable_dhcp=False, dhcp_ip=None), external=True)
+    with pytest.raises(Broken, match="overlaps with the machine's 192.0.2.0/24 on lan0"):
+        machine.do(cloud.networks.make(taken))
+    assert "192.0.2.1/" not in machine.run("ip", "addr").stdout
+    cloud.made.append(taken)
+    without = Cloud(machine, cloud.folder / "other", uplink=False)
+    without.make(network(subnet("192.0.2.0/25"), external=True))
+    assert names.uplink_end(without.made[0]["id"]) not in machine.run("ip", "link").stdout
+    without.end()
+
+
+def test_a_port_needs_its_network_and_a_tap_has_one_holder(cloud, machine):
+    net = network(subnet("10.0.0.0/24"))
+    part = port(net, "10.0.0.11", 11)
+    with pytest.raises(Retry, match="network of port"):
+        machine.do(cloud.networks.make(part))
+    with pytest.raises(Retry, match="has not been made"):
+        machine.do(cloud.networks.plug(part["id"]))
+    cloud.make(net)
+    guest = cloud.boot(part)
+    with pytest.raises(Retry, match="still held"):
+        machine.do(cloud.networks.plug(part["id"]))
+    guest.unplug()
+    os.close(machine.do(cloud.networks.plug(part["id"]))["fds"][0])
+
+
+def test_the_machine_itself_is_left_as_it_was(machine, tmp_path):
+    def settings() -> str:
+        return machine.run("sh", "-c", "ip route; ip -br link; nft list ruleset; "
+                           "sysctl -a 2>/dev/null | grep -v -e random -e conntrack_count | grep ^net.").stdout
+
+    before = settings()
+    cloud = Cloud(machine, tmp_path)
+    public = network(subnet("172.24.4.0/24"), external=True)
+    inside = network(subnet("10.0.0.0/24"))
+    cloud.make(public, inside, router([inside], outside(public, "172.24.4.10", 1)))
+    new_links = {line.split("@")[0] for line in machine.run("ip", "-br", "link").stdout.splitlines()}
+    assert {name for name in new_links if name.startswith("ms")} == {names.uplink_end(public["id"])}
+    cloud.end()
+    assert settings() == before
+
+
+def test_every_step_may_be_the_last_one(machine, tmp_path):
+    """Raise at each crash point in turn, then do the same again with a new program: everything gets made, and
+    everything goes away."""
+    points = crash.names(Path(links.__file__).parent)
+    assert len(points) > 40
+    public = network(subnet("172.24.4.0/24"), external=True)
+    inside = network(subnet("10.0.0.0/24"))
+    open_group = group(rule())
+    guest = port(inside, "10.0.0.11", 11, [open_group["id"]])
+    way_out = router([inside], outside(public, "172.24.4.10", 1), [("172.24.4.100", "10.0.0.11")],
+                     routes=[{"destination": "10.7.0.0/16", "nexthop": "10.0.0.11"}])
+    parts = [open_group, public, inside, guest, way_out]
+    cloud_id = new()
+    met: set[str] = set()
+
+    class Killed(BaseException):
+        pass
+
+    def attempt(armed: str | None, work) -> bool:
+        """One life of the program; True when it met the point at which it was to end."""
+        ended = []
+
+        def at(name: str) -> None:
+            met.add(name)
+            if name == armed and not ended:
+                ended.append(name)
+                raise Killed(name)
+
+        networks = LinuxNetworks(tmp_path, cloud_id, {})
+        crash.arm(at)
+        try:
+            machine.do(networks.start())
+            machine.do(work(networks))
+        except Killed:
+            pass
+        finally:
+            crash.disarm()
+            if networks.thread is not None:
+                networks.thread.shutdown()
+            for listener in networks.listeners.values():
+                machine.loop.call_soon_threadsafe(listener.close)
+        return bool(ended)
+
+    async def make(networks) -> None:
+        for part in parts:
+            await networks.make(part)
+
+    async def unmake(networks) -> None:
+        for part in reversed(parts):
+            assert await networks.unmake(part["kind"], part["id"])
+        await networks.stop()
+
+    attempt(None, make)
+    attempt(None, unmake)
+    tried = 0
+    for name in sorted(met):
+        made, gone = attempt(name, make), False
+        attempt(None, make)
+        cloud = Cloud(machine, tmp_path, cloud_id)
+        found = cloud.look()
+        assert {key: facts["version"] for key, facts in found.items()} == {
+            (part["kind"], part["id"]): 1 for part in parts
+        }, name
+        machine.do(cloud.networks.stop())
+        gone = attempt(name, unmake)
+        attempt(None, unmake)
+        assert "ms" not in machine.run("ip", "netns", "list").stdout, name
+        assert made or gone, name
+        tried += 1
+    assert tried > 35
