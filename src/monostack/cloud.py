@@ -130,6 +130,7 @@ class Cloud:
             self.policies[service.name] = Policy.load(
                 service.name, folder / "policies.tsv", self.state / "policy.yaml"
             )
+        self._say_policy()
         schema.expand(self.engine, tables)
         self.engine.write_now(self._bootstrap)
         self.app = App(self, [Site(self, service, package_folder(service)) for service in self.services])
@@ -164,11 +165,20 @@ class Cloud:
         self.agents = await local.start(self)
 
     async def _watch_policy(self) -> None:
+        """Read policy.yaml again when it changes; what is wrong with it is said in the log and by `policy list`."""
         while True:
             await asyncio.sleep(0.5)
-            for policy in self.policies.values():
-                if policy.reload_if_changed():
-                    log.info("policy.yaml was read again")
+            changed = [policy for policy in self.policies.values() if policy.reload_if_changed()]
+            if changed:
+                self._say_policy()
+
+    def _say_policy(self) -> None:
+        problems = {policy.problem for policy in self.policies.values() if policy.problem}
+        for problem in problems:
+            log.warning("policy.yaml is not in force, the rules before it are: %s", problem)
+        unknown = [set(policy.unknown) for policy in self.policies.values()]
+        for rule in sorted(set.intersection(*unknown)) if unknown else ():
+            log.warning("policy.yaml has the rule %s, which no service knows", rule)
 
     async def stop(self) -> None:
         """End: agents first (guests go on, unless settings.stop_guests), then loops, then the database."""

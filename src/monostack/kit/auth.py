@@ -61,6 +61,7 @@ class Caller:
         )
         self.domain_id, self.system, self.roles, self.expires = domain_id, system, roles, expires
         self.token = token or {}
+        lower = frozenset(role.lower() for role in roles)
         self.credentials = {
             "user_id": user_id,
             "user_domain_id": user_domain_id,
@@ -71,8 +72,8 @@ class Caller:
             "domain_id": domain_id,
             "system_scope": "all" if system else None,
             "system": system or None,
-            "roles": frozenset(role.lower() for role in roles),
-            "is_admin": "admin" in roles,
+            "roles": lower,
+            "is_admin": "admin" in lower,
             "is_admin_project": True,
             "service_roles": frozenset(),
             "token": self.token,
