@@ -178,7 +178,9 @@ class Compiled:
         space: dict[str, Any] = {"Row": Row, "table": self.table}
         parts = []
         for index, column in enumerate(compiled._result_columns):
-            processor = column.type.dialect_impl(dialect).result_processor(dialect, None)
+            # drivers give floats as floats; SQLAlchemy would ask for the wire type, which nobody knows here
+            number = isinstance(column.type, sa.Float)
+            processor = None if number else column.type.dialect_impl(dialect).result_processor(dialect, None)
             if isinstance(column.type, sa.TypeDecorator) and processor is None:
                 processor = column.type.result_processor(dialect, None)
             if processor is None:
