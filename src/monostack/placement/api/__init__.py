@@ -1,0 +1,1 @@
+"""What placement answers over HTTP, one module a resource."""

@@ -1,0 +1,245 @@
+"""Taking and giving back: the one place that moves `used`.
+
+A claim locks the inventories it needs (in one order, so that two claims never wait for each other), looks
+whether each amount fits, and then takes all of them with updates that carry the condition once more. Nothing
+is written before everything is known to fit, so a caller may catch NoRoom and try another provider in the
+same transaction.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from monostack.kit.db import query
+from monostack.placement import Amounts, NoRoom
+from monostack.placement.tables import ALLOCATIONS, CONSUMERS, INVENTORIES, PROVIDERS
+
+Held = dict[str, dict[str, int]]
+
+_USED, _AMOUNT = sa.bindparam("delta", type_=sa.Integer), sa.bindparam("amount", type_=sa.Integer)
+_INVENTORY = sa.and_(
+    INVENTORIES.c.provider_id == sa.bindparam("provider"),
+    INVENTORIES.c.resource_class == sa.bindparam("resource_class"),
+)
+TAKE = query(
+    sa.update(INVENTORIES)
+    .where(_INVENTORY, INVENTORIES.c.used + _USED <= INVENTORIES.c.capacity)
+    .values(used=INVENTORIES.c.used + _USED)
+)
+GIVE = query(sa.update(INVENTORIES).where(_INVENTORY).values(used=INVENTORIES.c.used - _AMOUNT))
+BUMP = query(
+    sa.update(PROVIDERS)
+    .where(PROVIDERS.c.id == sa.bindparam("provider"))
+    .values(generation=PROVIDERS.c.generation + 1, updated_at=sa.bindparam("now"))
+)
+OFFERS = query(
+    sa.select(
+        INVENTORIES.c.provider_id,
+        INVENTORIES.c.resource_class,
+        INVENTORIES.c.capacity,
+        INVENTORIES.c.used,
+        INVENTORIES.c.min_unit,
+        INVENTORIES.c.max_unit,
+        INVENTORIES.c.step_size,
+        PROVIDERS.c.name,
+        PROVIDERS.c.parent_id,
+        PROVIDERS.c.root_id,
+    )
+    .join(PROVIDERS, PROVIDERS.c.id == INVENTORIES.c.provider_id)
+    .where(INVENTORIES.c.resource_class.in_([sa.bindparam(f"class_{n}") for n in range(8)]))
+    .order_by(PROVIDERS.c.created_at, PROVIDERS.c.id)
+)
+
+
+def claim(
+    tx, consumer: str, wanted: Mapping[str, Amounts], project_id: str, user_id: str, consumer_type: str
+) -> None:
+    """See `monostack.placement.claim`."""
+    row = tx.one(CONSUMERS, id=consumer)
+    if row is None:
+        take(tx, consumer, {}, wanted)
+        add_consumer(tx, consumer, project_id, user_id, consumer_type)
+        return
+    take(tx, consumer, held(tx, consumer), wanted)
+    tx.set(row, generation=row["generation"] + 1, project_id=project_id, user_id=user_id, type=consumer_type)
+
+
+def release(tx, consumer: str) -> bool:
+    """See `monostack.placement.release`."""
+    row = tx.one(CONSUMERS, id=consumer)
+    if row is None:
+        return False
+    give(tx, consumer)
+    tx.delete(row)
+    return True
+
+
+def add_consumer(
+    tx, consumer: str, project_id: str | None, user_id: str | None, consumer_type: str | None
+) -> dict:
+    """A new consumer has generation 1: its first allocations are its first change."""
+    return tx.insert(
+        CONSUMERS,
+        id=consumer,
+        generation=1,
+        project_id=project_id,
+        user_id=user_id,
+        type=consumer_type,
+        taken=NoRoom(
+            "Somebody else is claiming for the same consumer. Try again.", provider="", reason="consumer"
+        ),
+    )
+
+
+def take(tx, consumer: str, had: Mapping[str, Amounts], wanted: Mapping[str, Amounts]) -> None:
+    """Change what a consumer holds from `had` to `wanted`; raises NoRoom before anything is written."""
+    changes = _changes(had, wanted)
+    needed = sorted({provider for provider, *_ in changes})
+    inventories = {}
+    if needed:
+        rows = tx.all(INVENTORIES, order=("provider_id", "resource_class"), lock=True, provider_id=needed)
+        inventories = {(row["provider_id"], row["resource_class"]): row for row in rows}
+    for provider, resource_class, before, amount in changes:
+        if amount:
+            _check(tx, inventories.get((provider, resource_class)), provider, resource_class, before, amount)
+    for provider, resource_class, before, amount in changes:
+        _change(tx, consumer, provider, resource_class, before, amount)
+    for provider in needed:
+        tx.execute(BUMP, provider=provider, now=tx.now)
+
+
+def give(tx, consumer: str) -> None:
+    """Give back all that a consumer holds; the consumer stays."""
+    rows = tx.all(ALLOCATIONS, order=("provider_id", "resource_class"), consumer_id=consumer)
+    for row in rows:
+        tx.execute(
+            GIVE, provider=row["provider_id"], resource_class=row["resource_class"], amount=row["used"]
+        )
+    if rows:
+        tx.delete_all(ALLOCATIONS, consumer_id=consumer)
+    for provider in sorted({row["provider_id"] for row in rows}):
+        tx.execute(BUMP, provider=provider, now=tx.now)
+
+
+def _changes(had: Mapping[str, Amounts], wanted: Mapping[str, Amounts]) -> list[tuple[str, str, int, int]]:
+    """(provider, class, amount before, amount after) of all that changes, in the order of locking."""
+    pairs = {
+        (provider, name) for each in (had, wanted) for provider, amounts in each.items() for name in amounts
+    }
+    out = []
+    for provider, name in sorted(pairs):
+        before, after = had.get(provider, {}).get(name, 0), wanted.get(provider, {}).get(name, 0)
+        if before != after:
+            out.append((provider, name, before, after))
+    return out
+
+
+def _check(
+    tx, inventory: Mapping[str, Any] | None, provider: str, resource_class: str, before: int, amount: int
+) -> None:
+    if inventory is None:
+        row = tx.one(PROVIDERS, id=provider, lock=False)
+        if row is None:
+            raise NoRoom(f"There is no provider {provider}.", provider=provider, reason="provider")
+        raise NoRoom(
+            f"{row['name']} has no {resource_class}.",
+            provider=provider,
+            resource_class=resource_class,
+            reason="inventory",
+        )
+    if not inventory["min_unit"] <= amount <= inventory["max_unit"] or amount % inventory["step_size"]:
+        raise NoRoom(
+            f"{_name(tx, provider)} gives {resource_class} in amounts from {inventory['min_unit']} to "
+            f"{inventory['max_unit']} in steps of {inventory['step_size']}; {amount} were asked for.",
+            provider=provider,
+            resource_class=resource_class,
+            reason="unit",
+        )
+    if amount > before and inventory["used"] + amount - before > inventory["capacity"]:
+        free = inventory["capacity"] - inventory["used"] + before
+        raise _full(tx, provider, resource_class, amount, free, inventory["capacity"])
+
+
+def _full(tx, provider: str, resource_class: str, amount: int, free: int, capacity: int) -> NoRoom:
+    return NoRoom(
+        f"{_name(tx, provider)} has {max(free, 0)} {resource_class} free of {capacity}; "
+        f"{amount} were asked for.",
+        provider=provider,
+        resource_class=resource_class,
+    )
+
+
+def _name(tx, provider: str) -> str:
+    row = tx.one(PROVIDERS, id=provider, lock=False)
+    return row["name"] if row else provider
+
+
+def _change(tx, consumer: str, provider: str, resource_class: str, before: int, amount: int) -> None:
+    where = {"provider": provider, "resource_class": resource_class}
+    if amount < before:
+        tx.execute(GIVE, amount=before - amount, **where)
+    elif not tx.execute(TAKE, delta=amount - before, **where):
+        raise NoRoom(
+            f"{_name(tx, provider)} has no room for {amount} {resource_class} any more. Try again.",
+            provider=provider,
+            resource_class=resource_class,
+        )
+    key = {"consumer_id": consumer, "provider_id": provider, "resource_class": resource_class}
+    if not before:
+        tx.insert(ALLOCATIONS, used=amount, **key)
+    elif amount:
+        tx.update(ALLOCATIONS, key, used=amount)
+    else:
+        tx.delete_all(ALLOCATIONS, **key)
+
+
+def held(db, consumer: str) -> Held:
+    """What a consumer holds: {provider: {class: amount}}."""
+    out: Held = {}
+    for row in db.all(ALLOCATIONS, consumer_id=consumer):
+        out.setdefault(row["provider_id"], {})[row["resource_class"]] = row["used"]
+    return out
+
+
+def usages(db, provider: str) -> dict[str, int]:
+    """What is taken of a provider."""
+    return {row["resource_class"]: row["used"] for row in db.all(INVENTORIES, provider_id=provider)}
+
+
+def capacities(db, classes: Iterable[str] | Amounts) -> list[dict[str, Any]]:
+    """See `monostack.placement.capacities`."""
+    names = list(classes)
+    amounts = classes if isinstance(classes, Mapping) else {}
+    if not names:
+        return []
+    if len(names) > 8:
+        raise ValueError(f"capacities of {len(names)} classes were asked for; at most 8 can be")
+    given = {f"class_{n}": names[min(n, len(names) - 1)] for n in range(8)}
+    found: dict[str, dict[str, Any]] = {}
+    for row in db.run(OFFERS, **given):
+        resource_class, free = row["resource_class"], row["capacity"] - row["used"]
+        if resource_class in amounts and not fits(row, amounts[resource_class]):
+            continue
+        each = found.get(row["provider_id"])
+        if each is None:
+            each = found[row["provider_id"]] = {
+                "id": row["provider_id"],
+                "name": row["name"],
+                "parent": row["parent_id"],
+                "root": row["root_id"],
+                "free": {},
+                "capacity": {},
+            }
+        each["free"][resource_class] = free
+        each["capacity"][resource_class] = row["capacity"]
+    return [each for each in found.values() if len(each["free"]) == len(names)]
+
+
+def fits(inventory: Mapping[str, Any], amount: int) -> bool:
+    """Whether an amount may be taken of an inventory now."""
+    return (
+        inventory["used"] + amount <= inventory["capacity"]
+        and inventory["min_unit"] <= amount <= inventory["max_unit"]
+        and amount % inventory["step_size"] == 0
+    )
