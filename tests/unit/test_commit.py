@@ -29,6 +29,7 @@ from monostack.kit.db import (
     stamps,
 )
 from monostack.kit.db.columns import METADATA
+from monostack.kit.db.rows import DiskFull
 from monostack.kit.db.sqlite import SqliteEngine
 from monostack.kit.db.upgrade import expand, missing
 from monostack.kit.errors import Error
@@ -131,7 +132,7 @@ async def test_a_full_disk_touches_only_the_request_that_filled_it(engine):
         lambda tx: add(tx, "b")["name"],
     )
     assert results[0] == "a"
-    assert isinstance(results[1], sqlite3.OperationalError)
+    assert isinstance(results[1], DiskFull)
     assert results[2] == "b"
     assert await engine.read(names) == ["a", "b"]
 

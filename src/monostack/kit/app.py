@@ -18,6 +18,7 @@ import msgspec
 
 from monostack.kit import ids, router
 from monostack.kit.context import Context
+from monostack.kit.db.rows import DiskFull, Gone, Taken
 from monostack.kit.errors import Error
 from monostack.kit.request import Request
 from monostack.kit.resource import ANYONE, PUBLIC, Response, Route, Service
@@ -108,6 +109,9 @@ class App:
             response = await self._answer(site, request)
         except asyncio.CancelledError:
             raise
+        except DiskFull:
+            words = "There is no room left on the cloud's disk. Nothing was changed."
+            response = site.service.wire.error(request, Error(507, "InsufficientStorage", words))
         except Exception:
             log.error(
                 "%s %s %s failed\n%s", request.id, request.method, request.full_path, traceback.format_exc()
@@ -179,6 +183,12 @@ class App:
             return wire.error(request, error)
         except Invalid as reason:
             return wire.error(request, wire.invalid(request, reason.message))
+        except Gone:
+            words = "What this request is about was deleted by another one meanwhile."
+            return wire.error(request, Error(409, "Conflict", words))
+        except Taken:
+            words = "Another request made the same thing meanwhile. Look at what is there, then try again."
+            return wire.error(request, Error(409, "Conflict", words))
 
     async def _handle(self, site: Site, request: Request) -> Response:
         wire = site.service.wire

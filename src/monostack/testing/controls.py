@@ -2,8 +2,9 @@
 `monostack up`.
 
 POST /_cloud/reset; POST /_cloud/clock {"advance": {"hours": 2}}; POST /_cloud/fail {"next", "error", "times",
-"retry"}; POST /_cloud/delay {"step", "seconds"}; GET /_cloud/world; GET /_cloud/check; GET
-/_cloud/about.
+"retry"}; POST /_cloud/delay {"step", "seconds"}; GET /_cloud/world; GET /_cloud/check (what is wrong);
+GET /_cloud/unknown (what no row names); POST /_cloud/disk {"pages": 0 | null} (a full disk);
+GET /_cloud/about.
 """
 
 from __future__ import annotations
@@ -55,6 +56,13 @@ class Controls:
             return Response(200, await asyncio.to_thread(disposable.world))
         if (method, word) == ("GET", "check"):
             return Response(200, {"violations": await asyncio.to_thread(disposable.violations)})
+        if (method, word) == ("GET", "unknown"):
+            return Response(
+                200, {"unknown": [thing for agent in disposable.cloud.agents for thing in await agent.look()]}
+            )
+        if (method, word) == ("POST", "disk"):
+            disposable.cloud.engine.limit(asked["pages"])
+            return Response(204)
         if (method, word) == ("GET", "about"):
             return Response(
                 200,
@@ -68,7 +76,9 @@ class Controls:
                     "region_name": disposable.settings.region,
                 },
             )
-        return _words(404, "Controls here: POST reset, clock, fail, delay; GET world, check, about.")
+        return _words(
+            404, "Controls here: POST reset, clock, fail, delay, disk; GET world, check, unknown, about."
+        )
 
 
 def _words(code: int, message: str) -> Response:

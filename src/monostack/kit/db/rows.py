@@ -32,6 +32,10 @@ class Gone(Exception):
     """The row that was to be changed is not there any more."""
 
 
+class DiskFull(Exception):
+    """The database has no room for the change; nothing of it happened."""
+
+
 class Condition:
     """A comparison other than equality."""
 

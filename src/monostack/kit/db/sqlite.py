@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.dialects.sqlite import pysqlite
 
 from monostack.kit.crash import point
-from monostack.kit.db.rows import Taken
+from monostack.kit.db.rows import DiskFull, Taken
 from monostack.kit.db.tx import Db, Statements, Tx
 
 if TYPE_CHECKING:
@@ -285,6 +285,8 @@ class SqliteEngine:
                 item.future.set_result(item.result)
 
     def _fail(self, items: list[Item], reason: BaseException) -> None:
+        if isinstance(reason, sqlite3.OperationalError) and _code(reason) == sqlite3.SQLITE_FULL:
+            reason = DiskFull(str(reason))
         for item in items:
             if not item.future.done():
                 item.future.set_exception(reason)
@@ -332,6 +334,13 @@ class SqliteEngine:
         shutil.copyfile(template, self.path)
         self.writer = SqliteConnection(self.path, self.statements)
         self.reader = SqliteConnection(self.path, self.statements)
+
+    def limit(self, pages: int | None) -> None:
+        """Let the database grow by so many pages and no further (None: without end), as a full disk would."""
+        raw = self.writer.raw
+        size = raw.execute("pragma page_count").fetchone()[0]
+        most = 4_294_967_294 if pages is None else size + pages
+        raw.execute(f"pragma max_page_count={most}").fetchall()
 
     def close(self) -> None:
         """Wait for the running commit, then close."""
