@@ -1,0 +1,273 @@
+"""Networks: the layer-2 segments that ports stand on.
+
+A network belongs to a project; an administrator may share it with everybody, or mark it external: the outer
+world behind routers, where floating addresses come from. Its segment is claimed in the transaction that makes
+it. Deleting a network takes its subnets along, and the ports that only the service itself put there; any
+other port forbids it.
+
+Source: networking API reference, "Networks".
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from monostack.kit.db import query
+from monostack.kit.errors import Error
+from monostack.kit.ids import new_uuid
+from monostack.network import addresses, checks, hosting, limits, segments
+from monostack.network.attributes import DESCRIPTION, ID, NAME, OWNER, STANDARD, Attribute, bad, boolean
+from monostack.network.collection import Collection, routes, save
+from monostack.network.ports import rows as port_rows
+from monostack.network.tables import EVERYBODY, FLOATING_IPS, NETWORKS, PORTS, ROUTERS, SUBNETS
+
+SMALLEST_MTU = 68
+PROVIDER = "get_network:provider:"
+
+ATTRIBUTES = (
+    ID,
+    *OWNER,
+    NAME,
+    DESCRIPTION,
+    boolean("admin_state_up", post=True, put=True, default=True, sort=True),
+    Attribute("status", filter=True, sort=True),
+    Attribute("subnets"),
+    boolean("shared", post=True, put=True, default=False, guarded=True),
+    boolean("router:external", "external", post=True, put=True, default=False, guarded=True),
+    boolean("is_default", post=True, put=True, default=False, guarded=True),
+    Attribute(
+        "mtu", filter=True, sort=True, post=True, put=True, check=checks.integer, convert=checks.integer
+    ),
+    boolean("port_security_enabled", post=True, put=True, default=True, guarded=True, filter=None),
+    Attribute(
+        "provider:network_type",
+        "network_type",
+        post=True,
+        put=True,
+        guarded=True,
+        filter=True,
+        check=checks.or_none(checks.text(32)),
+        rule=PROVIDER + "network_type",
+    ),
+    Attribute(
+        "provider:physical_network",
+        "physical_network",
+        post=True,
+        put=True,
+        guarded=True,
+        filter=True,
+        check=checks.or_none(checks.text(64)),
+        rule=PROVIDER + "physical_network",
+    ),
+    Attribute(
+        "provider:segmentation_id",
+        "segmentation_id",
+        post=True,
+        put=True,
+        guarded=True,
+        filter=True,
+        check=checks.or_none(checks.integer),
+        convert=checks.integer,
+        rule=PROVIDER + "segmentation_id",
+    ),
+    Attribute("availability_zone_hints", post=True, default=(), check=checks.hints),
+    Attribute("availability_zones", lambda row: ["nova"] if row["subnets"] else []),
+    Attribute("ipv4_address_scope", lambda row: None),
+    Attribute("ipv6_address_scope", lambda row: None),
+    Attribute("l2_adjacency", lambda row: True),
+    Attribute("qos_policy_id", lambda row: None),
+    *STANDARD,
+)
+
+_SUBNETS_OF = query(
+    sa.select(SUBNETS.c.id, SUBNETS.c.network_id).where(SUBNETS.c.network_id == sa.bindparam("network"))
+)
+MANY = 8
+
+
+def audience(project_id: str, shared: bool, external: bool) -> str:
+    return EVERYBODY if shared or external else project_id
+
+
+def seen(db, caller) -> dict:
+    """A project sees its own networks, the shared and the external ones."""
+    return {} if caller.admin or caller.service else {"audience": [caller.project_id or "", EVERYBODY]}
+
+
+def complete(db, rows: list) -> None:
+    """Which subnets each network has."""
+    by_network: dict[str, list[str]] = {row["id"]: [] for row in rows}
+    if len(rows) == 1:
+        found = db.run(_SUBNETS_OF, network=rows[0]["id"])
+    else:
+        found = db.all(SUBNETS, network_id=list(by_network)) if rows else []
+    for subnet in found:
+        by_network[subnet["network_id"]].append(subnet["id"])
+    for row in rows:
+        row["subnets"] = sorted(by_network[row["id"]])
+
+
+def parents(db, row) -> dict:
+    external = row.get("external", row.get("router:external", False))
+    return {"router:external": external}
+
+
+def create(request, tx, values: dict):
+    limits.take(tx, values["project_id"], network=1)
+    return store(tx, values)
+
+
+def store(tx, values: dict):
+    """Add a network; `values` by the wire's names."""
+    id = new_uuid()  # noqa: A001
+    segment = segments.chosen(tx, segments.asked(values), id)
+    project_id, shared, external = values["project_id"], values["shared"], values["router:external"]
+    if values["is_default"]:
+        _only_default(tx, external, None)
+    return tx.insert(
+        NETWORKS,
+        id=id,
+        project_id=project_id,
+        name=values["name"],
+        description=values["description"],
+        admin_state_up=values["admin_state_up"],
+        shared=shared,
+        external=external,
+        is_default=values["is_default"],
+        audience=audience(project_id, shared, external),
+        mtu=_mtu(tx, segment, values.get("mtu")),
+        status="ACTIVE",
+        port_security_enabled=values["port_security_enabled"],
+        revision_number=1,
+        availability_zone_hints=list(values["availability_zone_hints"]),
+        taken=segments.taken(segment),
+        **segment,
+    )
+
+
+def _mtu(db, segment: dict, asked: int | None) -> int:
+    most = segments.mtu(segment, db.cloud.settings.network.mtu)
+    if not asked:
+        return most
+    if not SMALLEST_MTU <= asked <= most:
+        raise Error(
+            400,
+            "InvalidInput",
+            f"Invalid input for operation: Requested MTU is {asked}: this network may "
+            f"have {SMALLEST_MTU} to {most}.",
+        )
+    return asked
+
+
+def _only_default(tx, external: bool, id: str | None) -> None:  # noqa: A002
+    if not external:
+        raise Error(
+            400, "InvalidInput", "Invalid input for operation: only an external network can be the default."
+        )
+    other = tx.one(NETWORKS, is_default=True)
+    if other is not None and other["id"] != id:
+        raise Error(
+            409, "DefaultExternalNetworkExists", f"A default external network already exists: {other['id']}."
+        )
+
+
+def update(request, tx, row, sent: dict):
+    changes = {}
+    for name, column in (
+        ("name", "name"),
+        ("description", "description"),
+        ("admin_state_up", "admin_state_up"),
+        ("shared", "shared"),
+        ("router:external", "external"),
+        ("is_default", "is_default"),
+        ("port_security_enabled", "port_security_enabled"),
+    ):
+        if name in sent and sent[name] != row[column]:
+            changes[column] = sent[name]
+    if "mtu" in sent:
+        changes["mtu"] = _mtu(tx, row, sent["mtu"])
+    _keep_segment(row, sent)
+    if changes.get("shared") is False:
+        _nobody_else_on(tx, row)
+    if changes.get("external") is False:
+        _not_used_as_external(tx, row)
+    shared, external = changes.get("shared", row["shared"]), changes.get("external", row["external"])
+    if changes.get("is_default"):
+        _only_default(tx, external, row["id"])
+    if "shared" in changes or "external" in changes:
+        changes["audience"] = audience(row["project_id"], shared, external)
+        tx.update(SUBNETS, {"network_id": row["id"]}, audience=changes["audience"], external=external)
+    if changes:
+        save(tx, row, **changes)
+        hosting.changed(tx, "network", row["id"])
+        if "mtu" in changes:
+            for port in tx.all(PORTS, network_id=row["id"], guest=1):
+                hosting.changed(tx, "port", port["id"])
+    return row
+
+
+def _keep_segment(row, sent: dict) -> None:
+    for name in ("network_type", "physical_network", "segmentation_id"):
+        attribute = "provider:" + name
+        if attribute in sent and sent[attribute] != row[name]:
+            raise bad(
+                "Invalid input for operation: Plugin does not support updating provider attributes: "
+                "make a new network instead."
+            )
+
+
+def _nobody_else_on(tx, row) -> None:
+    for port in tx.all(PORTS, network_id=row["id"]):
+        if port["project_id"] not in ("", row["project_id"]) and not port_rows.is_automatic(port):
+            raise Error(
+                409,
+                "InvalidSharedSetting",
+                f"Unable to reconfigure sharing settings for network {row['id']}. "
+                "Multiple tenants are using it.",
+            )
+
+
+def _not_used_as_external(tx, row) -> None:
+    if tx.one(ROUTERS, gateway_network_id=row["id"]) or tx.one(FLOATING_IPS, floating_network_id=row["id"]):
+        raise Error(
+            409,
+            "ExternalNetworkInUse",
+            f"External network {row['id']} cannot be updated to be made non-external, "
+            "since it has existing gateway ports.",
+        )
+
+
+def delete(request, tx, row) -> None:
+    ports = tx.all(PORTS, order="id", network_id=row["id"])
+    used = [port["id"] for port in ports if not port_rows.is_automatic(port)]
+    if used:
+        raise Error(
+            409,
+            "NetworkInUse",
+            f"Unable to complete operation on network {row['id']}. There are one or more "
+            f"ports still in use on the network, id for these ports is: {','.join(used)}.",
+        )
+    for port in ports:
+        port_rows.delete(tx, port)
+    tx.delete_all(SUBNETS, network_id=row["id"])
+    addresses.forget_network(tx, row["id"])
+    tx.delete(row)
+    hosting.release_everywhere(tx, "network", row["id"])
+
+
+COLLECTION = Collection(
+    "network",
+    "networks",
+    "networks",
+    NETWORKS,
+    ATTRIBUTES,
+    ("NetworkNotFound", "Network {id} could not be found."),
+    seen=seen,
+    create=create,
+    update=update,
+    delete=delete,
+    parents=parents,
+    complete=complete,
+)
+
+ROUTES = routes(COLLECTION)
