@@ -55,7 +55,7 @@ class Site:
         self.doors: dict[int, Door] = {}
         self.words: set[str] = set()
         known = {rule for rule, *_ in cloud.policy(service.name).list()} | {PUBLIC, ANYONE}
-        for route in service.routes:
+        for route in (*service.routes, *not_built_routes(folder / "missing.tsv")):
             if route.rule not in known:
                 raise ValueError(
                     f"{service.name}: {route.method} {route.path} has the rule {route.rule!r}, "
@@ -78,6 +78,20 @@ class Site:
                 if rest != path and project not in self.words and ids.is_uuid(project):
                     return self.router.match(f"{prefix}/{tail}")
         return found
+
+
+def not_built_routes(file: Path) -> list[Route]:
+    """Routes for the operations that the contract has and the service lacks: they answer 501 in words."""
+    if not file.exists():
+        return []
+    rows = (line.split("\t") for line in file.read_text().splitlines())
+    return [Route(method, "^" + path, not_built, ANYONE, action=action or None) for method, path, action in rows]
+
+
+def not_built(request: Request, db) -> None:
+    what = request.route.path.lstrip("^") + (f" {request.route.action}" if request.route.action else "")
+    words = f"{request.method} {what} is not built yet. docs/COVERAGE.md tells what is."
+    raise Error(501, "NotImplemented", words)
 
 
 class App:
