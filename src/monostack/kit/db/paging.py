@@ -6,6 +6,7 @@ page. NULLs sort first, on every database alike.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,7 +23,9 @@ def ordering(table: sa.Table, order: tuple[str, ...]) -> list:
     return out
 
 
-def page(db, table: sa.Table, request, where: dict[str, Any], among, deleted: bool) -> Page:
+def page(
+    db, table: sa.Table, request, where: dict[str, Any], among, deleted: bool, given: Mapping[str, Any]
+) -> Page:
     asked = request.paging
     if not deleted and "live" in table.c and "live" not in where:
         where["live"] = 1
@@ -54,7 +57,7 @@ def page(db, table: sa.Table, request, where: dict[str, Any], among, deleted: bo
 
     key = ("page", table.name, forms, order, nulls, limit is None, id(among))
     compiled = db.statements.get(key, build, table)
-    values = parameters(where)
+    values = parameters(where) | given
     if limit is not None:
         values["page_limit"] = limit + 1
     if marker is not None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import shutil
 import sqlite3
 import sys
@@ -66,6 +67,7 @@ class SqliteConnection:
         )
         for pragma in PRAGMAS:
             self.raw.execute("pragma " + pragma).fetchall()
+        self.raw.create_function("regexp", 2, _matches, deterministic=True)
 
     def fetch(self, sql: str, values: tuple) -> list[tuple]:
         try:
@@ -88,6 +90,11 @@ class SqliteConnection:
             raise Lost("the transaction was rolled back by the database")
         self.raw.execute(f"ROLLBACK TO SAVEPOINT {savepoint}")
         self.raw.execute(f"RELEASE SAVEPOINT {savepoint}")
+
+
+def _matches(pattern: str, text: str | None) -> bool:
+    """SQL's REGEXP, which SQLite leaves to its user."""
+    return text is not None and re.search(pattern, text) is not None
 
 
 def _translated(reason: sqlite3.IntegrityError) -> Exception:

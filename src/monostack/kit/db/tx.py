@@ -152,15 +152,25 @@ class Db:
         compiled = self.statements.get(("count", table.name, forms, total), build)
         return int(self.connection.fetch(compiled.sql, compiled.values(parameters(where)))[0][0])
 
-    def page(self, table: sa.Table, request, /, *, among=None, deleted: bool = False, **where) -> Page:
+    def page(
+        self,
+        table: sa.Table,
+        request,
+        /,
+        *,
+        among=None,
+        values: Mapping[str, Any] | None = None,
+        deleted: bool = False,
+        **where,
+    ) -> Page:
         """One page of what a list request asks for: its filters, sort keys, limit and marker, over the
         conditions.
 
-        `among` is a Core condition on the table for what keywords cannot say; it must be a module-level
-        constant or carry no values of its own (it is part of the key of the compiled statement by identity).
-        Raises Error 400 when the marker or a sort key is unknown.
+        `among` is a Core condition on the table for what keywords cannot say; it must be a kept object (it is
+        part of the key of the compiled statement by identity) and carry no values of its own, only bindparams
+        that `values` fills in. Raises Error 400 when the marker or a sort key is unknown.
         """
-        return paging.page(self, table, request, where, among, deleted)
+        return paging.page(self, table, request, where, among, deleted, values or {})
 
     def allowed(self, *_: Any) -> None:
         raise TypeError("ask request.allowed(rule, target)")
