@@ -85,7 +85,7 @@ def not_built_routes(file: Path) -> list[Route]:
     if not file.exists():
         return []
     rows = (line.split("\t") for line in file.read_text().splitlines())
-    return [Route(method, "^" + path, not_built, ANYONE, action=action or None) for method, path, action in rows]
+    return [Route(verb, "^" + path, not_built, ANYONE, action=action or None) for verb, path, action in rows]
 
 
 def not_built(request: Request, db) -> None:
