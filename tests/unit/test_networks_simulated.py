@@ -10,8 +10,15 @@ from monostack.node.networks import open_networks
 from monostack.node.networks.simulated import JOURNAL, SimulatedNetworks
 
 CLOUD = "8d1e5a52-3c50-4b8e-9d3a-0f8b8b2f3a11"
-PORT = {"kind": "port", "id": "b7a1f0f2-1111-4222-8333-444455556666", "version": 3, "desired": "present",
-        "network_id": "n", "mac": "fa:16:3e:00:00:01", "fixed_ips": []}
+PORT = {
+    "kind": "port",
+    "id": "b7a1f0f2-1111-4222-8333-444455556666",
+    "version": 3,
+    "desired": "present",
+    "network_id": "n",
+    "mac": "fa:16:3e:00:00:01",
+    "fixed_ips": [],
+}
 
 
 def driver(tmp_path, **options):
@@ -25,8 +32,14 @@ def run(coroutine):
 def test_a_part_that_was_made_is_in_the_world_and_in_the_look(tmp_path):
     networks = driver(tmp_path)
     facts = run(networks.make(PORT))
-    assert facts == {"kind": "port", "id": PORT["id"], "version": 3, "desired": "present", "state": "present",
-                     "error": None}
+    assert facts == {
+        "kind": "port",
+        "id": PORT["id"],
+        "version": 3,
+        "desired": "present",
+        "state": "present",
+        "error": None,
+    }
     assert networks.world.parts["port", PORT["id"]]["mac"] == "fa:16:3e:00:00:01"
     assert run(networks.look()) == {("port", PORT["id"]): facts}
 

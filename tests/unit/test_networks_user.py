@@ -12,23 +12,61 @@ from monostack.node.networks.user import UserNetworks, netdev
 
 CLOUD = "8d1e5a52-3c50-4b8e-9d3a-0f8b8b2f3a11"
 RANGE = {"forward_first": 20300, "forward_last": 20309}
-SUBNET = {"id": "s4", "cidr": "10.1.0.0/24", "ip_version": 4, "gateway_ip": "10.1.0.1", "enable_dhcp": True,
-          "dhcp_ip": "10.1.0.2", "dhcp_mac": "fa:16:3e:00:00:02", "dns_nameservers": [], "host_routes": []}
-NETWORK = {"kind": "network", "id": "1e8b2e0e-1111-4222-8333-444455556666", "version": 1,
-           "desired": "present", "name": "private", "mtu": 1450, "external": False,
-           "physical_network": None, "segment": 7,
-           "subnets": [SUBNET]}
-PORT = {"kind": "port", "id": "b7a1f0f2-1111-4222-8333-444455556666", "version": 1, "desired": "present",
-        "network_id": NETWORK["id"], "mac": "fa:16:3e:00:00:77", "mtu": 1450, "hostname": "vm-1",
-        "fixed_ips": [{"subnet_id": "s4", "ip": "10.1.0.77", "prefix": 24}], "device_owner": "compute:nova",
-        "device_id": "d", "port_security": True, "security_groups": [], "allowed_address_pairs": [],
-        "admin_up": True}
-ROUTER = {"kind": "router", "id": "2f8b2e0e-1111-4222-8333-444455556666", "version": 1,
-          "desired": "present", "name": "r", "admin_up": True, "external": None, "routes": [],
-          "interfaces": [{"port_id": "p", "network_id": NETWORK["id"], "mac": "fa:16:3e:00:00:01",
-                          "ips": []}],
-          "floating_ips": [{"id": "f", "floating_ip": "172.24.4.9", "fixed_ip": "10.1.0.77"},
-                           {"id": "g", "floating_ip": "172.24.4.8", "fixed_ip": "10.1.0.99"}]}
+SUBNET = {
+    "id": "s4",
+    "cidr": "10.1.0.0/24",
+    "ip_version": 4,
+    "gateway_ip": "10.1.0.1",
+    "enable_dhcp": True,
+    "dhcp_ip": "10.1.0.2",
+    "dhcp_mac": "fa:16:3e:00:00:02",
+    "dns_nameservers": [],
+    "host_routes": [],
+}
+NETWORK = {
+    "kind": "network",
+    "id": "1e8b2e0e-1111-4222-8333-444455556666",
+    "version": 1,
+    "desired": "present",
+    "name": "private",
+    "mtu": 1450,
+    "external": False,
+    "physical_network": None,
+    "segment": 7,
+    "subnets": [SUBNET],
+}
+PORT = {
+    "kind": "port",
+    "id": "b7a1f0f2-1111-4222-8333-444455556666",
+    "version": 1,
+    "desired": "present",
+    "network_id": NETWORK["id"],
+    "mac": "fa:16:3e:00:00:77",
+    "mtu": 1450,
+    "hostname": "vm-1",
+    "fixed_ips": [{"subnet_id": "s4", "ip": "10.1.0.77", "prefix": 24}],
+    "device_owner": "compute:nova",
+    "device_id": "d",
+    "port_security": True,
+    "security_groups": [],
+    "allowed_address_pairs": [],
+    "admin_up": True,
+}
+ROUTER = {
+    "kind": "router",
+    "id": "2f8b2e0e-1111-4222-8333-444455556666",
+    "version": 1,
+    "desired": "present",
+    "name": "r",
+    "admin_up": True,
+    "external": None,
+    "routes": [],
+    "interfaces": [{"port_id": "p", "network_id": NETWORK["id"], "mac": "fa:16:3e:00:00:01", "ips": []}],
+    "floating_ips": [
+        {"id": "f", "floating_ip": "172.24.4.9", "fixed_ip": "10.1.0.77"},
+        {"id": "g", "floating_ip": "172.24.4.8", "fixed_ip": "10.1.0.99"},
+    ],
+}
 
 
 def run(coroutine):
@@ -71,8 +109,11 @@ def test_plug_gives_the_guest_its_address_and_takes_another_forward_if_somebody_
     networks = driver(tmp_path, NETWORK, PORT)
     number = networks.forwards[PORT["id"]]
     assert run(networks.plug(PORT["id"])) == {
-        "args": ["-netdev", "user,id=n-b7a1f0f2-11,net=10.1.0.0/24,host=10.1.0.1,dns=10.1.0.2,"
-                 f"dhcpstart=10.1.0.77,ipv6=off,hostname=vm-1,hostfwd=tcp:127.0.0.1:{number}-:22"],
+        "args": [
+            "-netdev",
+            "user,id=n-b7a1f0f2-11,net=10.1.0.0/24,host=10.1.0.1,dns=10.1.0.2,"
+            f"dhcpstart=10.1.0.77,ipv6=off,hostname=vm-1,hostfwd=tcp:127.0.0.1:{number}-:22",
+        ],
         "fds": [],
     }
     with socket.socket() as thief:
@@ -116,20 +157,34 @@ def test_a_subnet_too_small_is_refused_in_words():
         netdev(PORT, tiny, 20300)
 
 
-@pytest.mark.parametrize("subnet", [
-    {},
-    {"gateway_ip": None},
-    {"gateway_ip": None, "dhcp_ip": None},
-    {"dhcp_ip": None, "cidr": "10.1.0.64/28", "gateway_ip": "10.1.0.65"},
-    {"gateway_ip": "192.0.2.1"},
-])
+@pytest.mark.parametrize(
+    "subnet",
+    [
+        {},
+        {"gateway_ip": None},
+        {"gateway_ip": None, "dhcp_ip": None},
+        {"dhcp_ip": None, "cidr": "10.1.0.64/28", "gateway_ip": "10.1.0.65"},
+        {"gateway_ip": "192.0.2.1"},
+    ],
+)
 def test_qemu_accepts_the_argument(subnet):
     qemu = shutil.which("qemu-system-x86_64")
     if qemu is None:
         pytest.skip("qemu-system-x86_64 is not installed")
     argument = netdev(PORT, NETWORK | {"subnets": [SUBNET | subnet]}, 20310)
-    command = [qemu, "-nodefaults", "-display", "none", "-S", "-machine", "none", "-qmp", "stdio",
-               "-netdev", argument]
+    command = [
+        qemu,
+        "-nodefaults",
+        "-display",
+        "none",
+        "-S",
+        "-machine",
+        "none",
+        "-qmp",
+        "stdio",
+        "-netdev",
+        argument,
+    ]
     talk = '{"execute":"qmp_capabilities"}\n{"execute":"quit"}\n'
     done = subprocess.run(command, input=talk, capture_output=True, text=True, timeout=20)
     assert done.returncode == 0, done.stderr

@@ -34,8 +34,13 @@ class World:
         self.delays: dict[str, float] = {}
         self.faults: dict[str, list[Exception]] = {}
 
-    def fail(self, next: str, error: str = "The simulated fault that was asked for.", times: int = 1,
-             retry: bool = False) -> None:
+    def fail(
+        self,
+        next: str,
+        error: str = "The simulated fault that was asked for.",
+        times: int = 1,
+        retry: bool = False,
+    ) -> None:
         """Let the next `times` calls of an operation fail, for good or (`retry`) for the moment."""
         kind = Retry if retry else Broken
         self.faults.setdefault(next, []).extend(kind(error) for _ in range(times))
@@ -67,8 +72,13 @@ class SimulatedNetworks:
         self.journal = Journal(Path(state) / JOURNAL)
         self.metadata: Callable[..., Any] | None = None
 
-    def fail(self, next: str, error: str = "The simulated fault that was asked for.", times: int = 1,
-             retry: bool = False) -> None:
+    def fail(
+        self,
+        next: str,
+        error: str = "The simulated fault that was asked for.",
+        times: int = 1,
+        retry: bool = False,
+    ) -> None:
         self.world.fail(next, error, times, retry)
 
     def delay(self, operation: str, seconds: float) -> None:

@@ -17,7 +17,9 @@ FAMILY_IPV4 = 2
 
 
 def end(addresses: Iterable[str], zone: int | None = None) -> int:
-    """Forget the IPv4 conversations of this thread's namespace that were begun by, or with, these addresses."""
+    """Forget the IPv4 conversations of this thread's namespace that were begun by, or with, these
+    addresses.
+    """
     addresses = sorted({address for address in addresses if ":" not in address})
     if not addresses:
         return 0

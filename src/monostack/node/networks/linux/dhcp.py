@@ -37,7 +37,8 @@ PATIENCE = 3.0
 def served(network: dict) -> list[dict]:
     """The IPv4 subnets on which DHCP answers."""
     return [
-        subnet for subnet in network["subnets"]
+        subnet
+        for subnet in network["subnets"]
         if subnet["ip_version"] == 4 and subnet["enable_dhcp"] and subnet["dhcp_ip"]
     ]
 
@@ -75,16 +76,22 @@ def options(network: dict) -> str:
     for subnet in served(network):
         own, gateway = f"tag:{tag(subnet)}", subnet["gateway_ip"]
         hops = [(f"{METADATA}/32", subnet["dhcp_ip"])]
-        hops += [(route["destination"], route["nexthop"]) for route in subnet["host_routes"]
-                 if ipaddress.ip_network(route["destination"], strict=False).version == 4]
+        hops += [
+            (route["destination"], route["nexthop"])
+            for route in subnet["host_routes"]
+            if ipaddress.ip_network(route["destination"], strict=False).version == 4
+        ]
         if gateway:
             hops.append(("0.0.0.0/0", gateway))
         told = ",".join(f"{destination},{hop}" for destination, hop in hops)
-        resolvers = [server for server in subnet["dns_nameservers"] if ":" not in server] or [subnet["dhcp_ip"]]
+        resolvers = [server for server in subnet["dns_nameservers"] if ":" not in server] or [
+            subnet["dhcp_ip"]
+        ]
         lines += [
             f"{own},option:router,{gateway}" if gateway else f"{own},option:router",
-            f"{own},option:dns-server" if resolvers == ["0.0.0.0"] else
-            f"{own},option:dns-server,{','.join(resolvers)}",
+            f"{own},option:dns-server"
+            if resolvers == ["0.0.0.0"]
+            else f"{own},option:dns-server,{','.join(resolvers)}",
             f"{own},option:classless-static-route,{told}",
             f"{own},249,{told}",
             f"{own},option:mtu,{network['mtu']}",
@@ -175,7 +182,10 @@ class Server:
         point("linux.dhcp.start.before")
         with namespaces.within(self.namespace):
             done = subprocess.run(
-                [program, f"--conf-file={self.config}"], stdin=subprocess.DEVNULL, capture_output=True, timeout=20,
+                [program, f"--conf-file={self.config}"],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=20,
             )
         point("linux.dhcp.start.after")
         if done.returncode != 0:

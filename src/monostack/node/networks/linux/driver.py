@@ -58,8 +58,10 @@ class LinuxNetworks:
             "driver": self.name,
             "config_drive": False,
             "namespace": self.world.namespace,
-            "why": f"Networks live in the namespace {self.world.namespace}; this machine {uplink} the gateway of "
-                   "external networks. Guests get beyond this machine only if its owner lets it forward them.",
+            "why": (
+                f"Networks live in the namespace {self.world.namespace}; this machine {uplink} the "
+                "gateway of external networks. Guests get beyond it only if its owner lets it forward them."
+            ),
         }
 
     async def look(self) -> dict[tuple[str, str], dict]:
@@ -92,7 +94,9 @@ class LinuxNetworks:
         """Nothing to do: a tap stays for the port's next guest, and closes with the QEMU that held it."""
 
     async def stop(self) -> None:
-        """End the listeners and the thread. Everything in the world stays as it is, an empty namespace excepted."""
+        """End the listeners and the thread. Everything in the world stays as it is, an empty namespace
+        excepted.
+        """
         for listener in self.listeners.values():
             listener.close()
         self.listeners.clear()
@@ -108,8 +112,13 @@ class LinuxNetworks:
         from monostack.node.networks.linux.world import World
 
         run = Path(self.options.get("run", RUN)) / self.cloud_id
-        self.world = World(self.journal, self.cloud_id, run, self.options.get("dns_domain", DOMAIN),
-                           self.options.get("uplink", True))
+        self.world = World(
+            self.journal,
+            self.cloud_id,
+            run,
+            self.options.get("dns_domain", DOMAIN),
+            self.options.get("uplink", True),
+        )
         self.world.open()
 
     async def _do(self, work: Callable, *arguments: Any) -> Any:

@@ -5,11 +5,11 @@ Whether a packet is a reply is known to connection tracking, which on this side 
 and not for bridges; which guest's interface a packet came from or goes to is known to the bridge and not to
 IP. So the work is divided:
 
-- The bridge decides, without any memory, whether this packet could begin a conversation. Four bits of the packet's
-  mark carry the answer: 1 the sender's rules allow it, 2 the receiver's rules allow it, 4 the sender has a stateful
-  group, 8 the receiver has one. An interface that nobody filters leaves its bits set.
-- IP, reached through br_netfilter, looks at the connection and at those four bits: a new one needs 1 and 2, a known one
-  needs (1 or 4) and (2 or 8).
+- The bridge decides, without any memory, whether this packet could begin a conversation. Four bits of the
+  packet's mark carry the answer: 1 the sender's rules allow it, 2 the receiver's rules allow it, 4 the sender
+  has a stateful group, 8 the receiver has one. An interface that nobody filters leaves its bits set.
+- IP, reached through br_netfilter, looks at the connection and at those four bits: a new one needs 1 and 2, a
+  known one needs (1 or 4) and (2 or 8).
 
 Everything that depends on a port is found by interface name in two verdict maps, everything that depends on
 a group stands once in two chains and two sets of its members' addresses. The length of the way of a packet
@@ -35,17 +35,34 @@ MAY_SEND, MAY_RECEIVE, REPLIES_OUT, REPLIES_IN = 1, 2, 4, 8
 ALL = MAY_SEND | MAY_RECEIVE | REPLIES_OUT | REPLIES_IN
 
 NEW = [mark for mark in range(16) if mark & MAY_SEND and mark & MAY_RECEIVE]
-KNOWN = [
-    mark for mark in range(16)
-    if mark & (MAY_SEND | REPLIES_OUT) and mark & (MAY_RECEIVE | REPLIES_IN)
-]
+KNOWN = [mark for mark in range(16) if mark & (MAY_SEND | REPLIES_OUT) and mark & (MAY_RECEIVE | REPLIES_IN)]
 STATELESS = [MAY_SEND | MAY_RECEIVE]
 
 # Protocol names of the network API, which takes the number too (IANA protocol numbers).
 PROTOCOLS = {
-    "ah": 51, "dccp": 33, "egp": 8, "esp": 50, "gre": 47, "icmp": 1, "icmpv6": 58, "igmp": 2, "ipip": 4,
-    "ipv6-encap": 41, "ipv6-frag": 44, "ipv6-icmp": 58, "ipv6-nonxt": 59, "ipv6-opts": 60, "ipv6-route": 43,
-    "ospf": 89, "pgm": 113, "rsvp": 46, "sctp": 132, "tcp": 6, "udp": 17, "udplite": 136, "vrrp": 112,
+    "ah": 51,
+    "dccp": 33,
+    "egp": 8,
+    "esp": 50,
+    "gre": 47,
+    "icmp": 1,
+    "icmpv6": 58,
+    "igmp": 2,
+    "ipip": 4,
+    "ipv6-encap": 41,
+    "ipv6-frag": 44,
+    "ipv6-icmp": 58,
+    "ipv6-nonxt": 59,
+    "ipv6-opts": 60,
+    "ipv6-route": 43,
+    "ospf": 89,
+    "pgm": 113,
+    "rsvp": 46,
+    "sctp": 132,
+    "tcp": 6,
+    "udp": 17,
+    "udplite": 136,
+    "vrrp": 112,
 }
 WITH_PORTS = {6, 17, 33, 132, 136}
 ICMP, ICMPV6 = 1, 58
@@ -53,7 +70,8 @@ ICMP, ICMPV6 = 1, 58
 NEIGHBOUR_DISCOVERY = "{ 130, 131, 132, 133, 135, 136, 143 }"
 ROUTER_ADVERTISEMENT = 134
 
-# All that is known of ports. The first field is always the interface, so that a port's elements are found again.
+# All that is known of ports. The first field is always the interface, so that a port's elements are found
+# again.
 SETS = {
     "guarded": ("set", "type ifname"),
     "cards": ("set", "type ifname . ether_addr"),
@@ -66,6 +84,8 @@ SETS = {
     "from": ("map", "type ifname : verdict"),
     "to": ("map", "type ifname : verdict"),
 }
+
+SPEAKER = "iifname . ether saddr . arp saddr ether . arp saddr ip"
 
 CHAINS = {
     "leaving": "",
@@ -89,8 +109,8 @@ def base() -> str:
         ("prerouting", "iifname vmap @from"),
         ("spoofing", f"meta mark set {ALL & ~(MAY_SEND | REPLIES_OUT)}"),
         ("spoofing", "ether type != { arp, ip, ip6 } drop"),
-        ("spoofing", "ether type arp iifname . ether saddr . arp saddr ether . arp saddr ip @speak accept"),
-        ("spoofing", "ether type arp iifname . ether saddr . arp saddr ether . arp saddr ip @speak-ranges accept"),
+        ("spoofing", f"ether type arp {SPEAKER} @speak accept"),
+        ("spoofing", f"ether type arp {SPEAKER} @speak-ranges accept"),
         ("spoofing", "ether type arp drop"),
         ("spoofing", "iifname . ether saddr != @cards drop"),
         ("spoofing", f"ip saddr 0.0.0.0 udp sport 68 udp dport 67 {allow(MAY_SEND)}"),
@@ -177,7 +197,9 @@ def group_parts(id: str) -> list[tuple[str, str]]:
 
 
 def remove_group(id: str) -> str:
-    return "".join(f"flush {kind} {TABLE} {name}\ndelete {kind} {TABLE} {name}\n" for kind, name in group_parts(id))
+    return "".join(
+        f"flush {kind} {TABLE} {name}\ndelete {kind} {TABLE} {name}\n" for kind, name in group_parts(id)
+    )
 
 
 def close_group(id: str) -> str:
@@ -188,7 +210,8 @@ def close_group(id: str) -> str:
 def read_groups(listing: list[dict]) -> list[str]:
     """The groups that have chains, from the kernel's listing of all chains of bridges."""
     return [
-        name.removeprefix("in-") for name in chain_names(listing)
+        name.removeprefix("in-")
+        for name in chain_names(listing)
         if name.startswith("in-") and not name.startswith("in-all-")
     ]
 
@@ -205,9 +228,7 @@ def chain_names(listing: list[dict]) -> list[str]:
 def read_zones(listing: list[dict]) -> dict[str, int]:
     """The conversation tracking zone of each bridge, from the kernel's listing of the map."""
     return {
-        bridge: number
-        for item in listing if "map" in item
-        for bridge, number in item["map"].get("elem", ())
+        bridge: number for item in listing if "map" in item for bridge, number in item["map"].get("elem", ())
     }
 
 
@@ -218,17 +239,18 @@ def members(verb: str, group_id: str, addresses: Iterable[str]) -> list[str]:
         found[address.version].append(str(address))
     return [
         f"{verb} element {TABLE} m{version}-{group_id} {braces(listed)}"
-        for version, listed in found.items() if listed
+        for version, listed in found.items()
+        if listed
     ]
 
 
 def single_addresses(addresses: Iterable[str]) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
-    """Members are single addresses, which are found at once among any number; a small range is written out."""
+    """Members are single addresses, which are found at once among any number; a small range is spelt out."""
     single = set()
     for text in addresses:
         network = ipaddress.ip_network(text, strict=False)
         if network.num_addresses > 256:
-            raise Broken(f"The range {text} is too large for a member of a security group; /24 is the largest.")
+            raise Broken(f"{text} is too large for a member of a security group; at most a /24 is.")
         single.update(network)
     return sorted(single, key=lambda address: (address.version, int(address)))
 
@@ -263,7 +285,7 @@ def protocol_number(protocol: str | None, version: int) -> int | None:
     elif name in PROTOCOLS:
         number = PROTOCOLS[name]
     else:
-        raise Broken(f"Protocol '{protocol}' is neither a number from 0 to 255 nor one of {', '.join(PROTOCOLS)}.")
+        raise Broken(f"Protocol '{protocol}' is no number from 0 to 255 and none of {', '.join(PROTOCOLS)}.")
     if number == ICMP and version == 6:
         return ICMPV6
     return number
@@ -392,9 +414,13 @@ def own_addresses(part: dict) -> list[tuple[str, ipaddress.IPv4Network | ipaddre
         mac = (allowed.get("mac_address") or part["mac"]).lower()
         pairs.add((mac, ipaddress.ip_network(allowed["ip_address"], strict=False)))
     kept = [
-        (mac, network) for mac, network in pairs
+        (mac, network)
+        for mac, network in pairs
         if not any(
-            mac == other_mac and network != other and network.version == other.version and network.subnet_of(other)
+            mac == other_mac
+            and network != other
+            and network.version == other.version
+            and network.subnet_of(other)
             for other_mac, other in pairs
         )
     ]

@@ -66,8 +66,14 @@ def bridge(link: IPRoute, name: str, mtu: int, alias: str) -> int:
     if found is None:
         point("linux.bridge.before")
         link.link(
-            "add", ifname=name, kind="bridge", br_stp_state=0, br_forward_delay=0, br_mcast_snooping=0,
-            br_nf_call_iptables=1, br_nf_call_ip6tables=1,
+            "add",
+            ifname=name,
+            kind="bridge",
+            br_stp_state=0,
+            br_forward_delay=0,
+            br_mcast_snooping=0,
+            br_nf_call_iptables=1,
+            br_nf_call_ip6tables=1,
         )
         point("linux.bridge.after")
         found = find(link, name)
@@ -104,8 +110,17 @@ def open_tap(name: str) -> int:
     return descriptor
 
 
-def cable(link: IPRoute, near: str, far: str, target: int, mtu: int, alias: str, master: str | None,
-          far_mac: str | None = None, up: bool = True) -> None:
+def cable(
+    link: IPRoute,
+    near: str,
+    far: str,
+    target: int,
+    mtu: int,
+    alias: str,
+    master: str | None,
+    far_mac: str | None = None,
+    up: bool = True,
+) -> None:
     """A cable from here into the namespace of a descriptor; its far end is set right over there."""
     found = find(link, near)
     if found is None:
@@ -119,8 +134,15 @@ def cable(link: IPRoute, near: str, far: str, target: int, mtu: int, alias: str,
     settle(link, found, mtu=mtu, alias=alias, master=index(link, master) if master else None, up=up)
 
 
-def settle(link: IPRoute, found: dict, mtu: int | None = None, alias: str | None = None,
-           master: int | None = None, mac: str | None = None, up: bool = True) -> None:
+def settle(
+    link: IPRoute,
+    found: dict,
+    mtu: int | None = None,
+    alias: str | None = None,
+    master: int | None = None,
+    mac: str | None = None,
+    up: bool = True,
+) -> None:
     """Change of an interface only what is not as it should be."""
     changes: dict = {}
     if mtu is not None and found.get("mtu") != mtu:
@@ -143,10 +165,7 @@ def addresses(link: IPRoute, name: str, wanted: Iterable[tuple[str, int]]) -> li
     """Let an interface have exactly these IPv4 addresses; answers those that are new."""
     number = index(link, name)
     wanted = set(wanted)
-    present = {
-        (item.get("address"), item["prefixlen"])
-        for item in link.get_addr(family=2, index=number)
-    }
+    present = {(item.get("address"), item["prefixlen"]) for item in link.get_addr(family=2, index=number)}
     for address, prefix in present - wanted:
         point("linux.address.remove.before")
         try:
@@ -168,7 +187,9 @@ def addresses(link: IPRoute, name: str, wanted: Iterable[tuple[str, int]]) -> li
 
 
 def routes(link: IPRoute, wanted: dict[str, str]) -> None:
-    """Let this namespace have exactly these static routes (destination to next hop), beside those of its interfaces."""
+    """Let this namespace have exactly these static routes (destination to next hop), beside those of its
+    interfaces.
+    """
     present = {}
     for route in link.get_routes(family=2, table=254):
         if route["proto"] == STATIC:
@@ -191,7 +212,7 @@ def routes(link: IPRoute, wanted: dict[str, str]) -> None:
         except NetlinkError as error:
             if error.code != errno.ENETUNREACH:
                 raise
-            raise Retry(f"The next hop {hop} of the route to {destination} is on no network of the router.") from error
+            raise Retry(f"The next hop {hop} to {destination} is on no network of the router.") from error
         point("linux.route.add.after")
 
 

@@ -144,10 +144,15 @@ class Request:
 
     def on_message_complete(self) -> None:
         self.arrived = 0
-        self.finished.append((
-            self.parser.get_method().decode(), self.url.decode("latin-1"), self.headers, bytes(self.body),
-            self.parser.should_keep_alive(),
-        ))
+        self.finished.append(
+            (
+                self.parser.get_method().decode(),
+                self.url.decode("latin-1"),
+                self.headers,
+                bytes(self.body),
+                self.parser.should_keep_alive(),
+            )
+        )
 
 
 def reply(status: int, headers: dict, body: bytes, keep: bool, bodyless: bool = False) -> bytes:

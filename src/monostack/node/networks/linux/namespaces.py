@@ -35,7 +35,7 @@ def create(name: str) -> None:
     _share_run()
     path = RUN / name
     os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o444))
-    failure: list[OSError] = []
+    failure: list[BaseException] = []
 
     def leave_and_bind() -> None:
         try:
@@ -43,7 +43,7 @@ def create(name: str) -> None:
             point("linux.namespace.bind.before")
             _mount(f"/proc/self/task/{threading.get_native_id()}/ns/net", path, MS_BIND)
             point("linux.namespace.bind.after")
-        except OSError as error:
+        except BaseException as error:
             failure.append(error)
 
     thread = threading.Thread(target=leave_and_bind, name="new-namespace")

@@ -45,7 +45,9 @@ def translation(router: dict) -> str:
     own = outside_address(external)
     if own is None:
         return "\n".join(lines) + "\n"
-    floating = [(pair["floating_ip"], pair["fixed_ip"]) for pair in router["floating_ips"] if pair["fixed_ip"]]
+    floating = [
+        (pair["floating_ip"], pair["fixed_ip"]) for pair in router["floating_ips"] if pair["fixed_ip"]
+    ]
     outside, elsewhere = f'oifname "{names.GATEWAY_END}"', f'iifname != "{names.GATEWAY_END}"'
     lines += [
         f"add table {TABLE}",
@@ -114,14 +116,16 @@ def route_table(router: dict) -> dict[str, str]:
     return wanted
 
 
-def converge(link: IPRoute, router: dict, networks: dict[str, dict], cloud_id: str, before: dict | None) -> None:
+def converge(
+    link: IPRoute, router: dict, networks: dict[str, dict], cloud_id: str, before: dict | None
+) -> None:
     """Let the router be as its part says. `networks` are the parts of the networks that were made here."""
     namespace = names.router_namespace(router["id"])
     alias = names.label(cloud_id, "router", router["id"])
     wanted = legs(router)
     for leg in wanted.values():
         if leg["network_id"] not in networks:
-            raise Retry(f"Network {leg['network_id']} of router {router['id']} has not been made on this host yet.")
+            raise Retry(f"A network of router {router['id']} has not been made on this host yet.")
     point("linux.router.namespace.before")
     namespaces.create(namespace)
     point("linux.router.namespace.after")
@@ -154,9 +158,13 @@ def floating(router: dict | None) -> set[tuple[str, str]]:
     return {(pair["floating_ip"], pair["fixed_ip"]) for pair in (router or {}).get("floating_ips", ())}
 
 
-def into(link: IPRoute, namespace: str, near: str, far: str, network: dict, mac: str, alias: str,
-         up: bool = True) -> None:
-    """A cable from a network's bridge into a namespace, anew if its far end is in one that no name stands for."""
+def into(
+    link: IPRoute, namespace: str, near: str, far: str, network: dict, mac: str, alias: str, up: bool = True
+) -> None:
+    """A cable from a network's bridge into a namespace, anew if its far end is in one that no name stands
+    for.
+    """
+
     def lay() -> None:
         target = os.open(namespaces.RUN / namespace, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -176,7 +184,8 @@ def stale(inner: IPRoute, wanted: dict[str, dict]) -> list[str]:
     """Ends of cables in the router that it should no longer have."""
     ends = {leg["end"] for leg in wanted.values()}
     return [
-        item.get("ifname") for item in inner.get_links()
+        item.get("ifname")
+        for item in inner.get_links()
         if item.get("ifname") not in ends and item.get(("linkinfo", "kind")) == "veth"
     ]
 

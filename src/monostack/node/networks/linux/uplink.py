@@ -51,13 +51,16 @@ def gateways(network: dict) -> list[tuple[str, int]]:
 
 
 def used_by(outer: IPRoute, range_: ipaddress.IPv4Network, own: int) -> str | None:
-    """The machine's route, not through our own end, that overlaps with the range; its default route does not count."""
+    """The machine's route, not through our own end, that overlaps with the range; its default route does
+    not count.
+    """
     for route in outer.get_routes(family=2, table=254):
         if not route["dst_len"] or route.get("oif") == own:
             continue
         destination = ipaddress.ip_network(f"{route.get('dst')}/{route['dst_len']}")
         if destination.overlaps(range_):
-            through = outer.get_links(route.get("oif"))[0].get("ifname") if route.get("oif") else "no interface"
+            user = route.get("oif")
+            through = outer.get_links(user)[0].get("ifname") if user else "no interface"
             return f"the machine's {destination} on {through}"
     return None
 

@@ -13,9 +13,18 @@ from monostack.kit.crash import point
 from monostack.node.errors import Broken, Retry
 from monostack.node.networks import facts_of
 from monostack.node.networks.journal import Journal
-from monostack.node.networks.linux import connections, firewall, links, names, namespaces, nft, routers
+from monostack.node.networks.linux import (
+    connections,
+    firewall,
+    links,
+    names,
+    namespaces,
+    nft,
+    routers,
+    service,
+    uplink,
+)
 from monostack.node.networks.linux import metadata as web
-from monostack.node.networks.linux import service, uplink
 
 SETTINGS = {
     "ipv4/ip_forward": 0,
@@ -158,7 +167,9 @@ class World:
         if gone and any(self.names_group(group, id) for group in self.of("security_group").values()):
             connections.end(gone)
         if lost(before, part):
-            self.end_conversations([port for port in self.of("port").values() if id in port["security_groups"]])
+            self.end_conversations(
+                [port for port in self.of("port").values() if id in port["security_groups"]]
+            )
 
     @staticmethod
     def names_group(group: dict, id: str) -> bool:
@@ -220,7 +231,9 @@ class World:
         """Chains for a combination of groups that no port has any more."""
         used = {
             text.rpartition(" ")[2]
-            for sets in self.filtered.values() for name in ("from", "to") for text in sets.get(name, ())
+            for sets in self.filtered.values()
+            for name in ("from", "to")
+            for text in sets.get(name, ())
         }
         for chain in firewall.read_combinations(nft.listing("chains bridge")):
             if chain not in used:
@@ -335,9 +348,12 @@ def rules_of(group: dict) -> tuple:
 
 def lost(before: dict, after: dict) -> bool:
     """Whether a group allowed something that it no longer does; ids of rules say nothing about that."""
+
     def meaning(group: dict) -> set[tuple]:
-        return {tuple(sorted((k, v) for k, v in rule.items() if k != "id" and v is not None))
-                for rule in group["rules"]}
+        return {
+            tuple(sorted((k, v) for k, v in rule.items() if k != "id" and v is not None))
+            for rule in group["rules"]
+        }
 
     return not meaning(before) <= meaning(after)
 
