@@ -1,0 +1,187 @@
+"""Servers: the doors. List, show, change, delete; making one is `create`, what is done to one `actions`.
+
+Source: compute API reference, "Servers".
+"""
+
+from monostack.compute import hosts, instance_actions
+from monostack.compute.servers import actions, create, fields, filters, rows, settling, verbs
+from monostack.kit.errors import Error
+from monostack.kit.resource import Route
+
+RULE = "os_compute_api:servers:"
+DEFAULT_ORDER = ("-created_at", "-id")
+FOR_ADMINISTRATORS = ("host", "node")
+
+
+def index(request, db) -> dict:
+    page = _page(request, db, RULE + "index:get_all_tenants")
+    return request.list("servers", request.render_all(fields.LINKED, page), page)
+
+
+def detail(request, db) -> dict:
+    page = _page(request, db, RULE + "detail:get_all_tenants")
+    _look_at_hosts(request, db)
+    return request.list("servers", request.render_all(fields.DETAIL, page), page)
+
+
+def _page(request, db, rule: str):
+    for key in request.query_all("sort_key"):
+        if key in FOR_ADMINISTRATORS and not request.caller.admin:
+            raise Error(403, "Forbidden", f"Only administrators can sort servers by {key}")
+    found = filters.read(request, filters.all_projects(request, rule))
+    if not request.paging.order:
+        request.paging.order = DEFAULT_ORDER
+    return db.page(
+        rows.SERVERS, request, among=found.among(), values=found.values, deleted=found.deleted, **found.where
+    )
+
+
+def show(request, db) -> dict:
+    return _shown(request, db, fields.SHOWN, rows.find(db, request))
+
+
+def _shown(request, db, shown, row) -> dict:
+    _look_at_hosts(request, db)
+    return {"server": request.render(shown, row)}
+
+
+def _look_at_hosts(request, db) -> None:
+    """Host states are shown from 2.16 on, to whom policy lets see them: one statement for the whole
+    answer."""
+    request.host_statuses = {}
+    if request.version >= (2, 16) and request.allowed(fields.HOST_STATUS):
+        request.host_statuses = hosts.statuses(db)
+
+
+def update(request, tx) -> dict:
+    """Change what is said about a server; its host hears of it, because the guest's metadata says it too."""
+    row, asked = rows.find(tx, request), request.body["server"]
+    values = {}
+    for name, column in (
+        ("name", "name"),
+        ("accessIPv4", "access_ip_v4"),
+        ("accessIPv6", "access_ip_v6"),
+        ("OS-DCF:diskConfig", "disk_config"),
+        ("description", "description"),
+        ("hostname", "hostname"),
+    ):
+        if name in asked:
+            values[column] = asked[name]
+    if "name" in values:
+        values["name"] = values["name"].strip()
+    if values:
+        tx.set(row, **values)
+    return _shown(request, tx, fields.UPDATED, row)
+
+
+def delete(request, tx) -> None:
+    """The server shall not be. It ends when its host has looked and found nothing of it; without a host, at
+    once."""
+    row = rows.find(tx, request)
+    if row["desired"] == "absent":
+        return
+    verbs.demand(verbs.VERBS["delete"], row, request.caller)
+    if row["verb"] is not None:
+        instance_actions.finish(tx, row, "The server was deleted meanwhile.")
+    rows.move(
+        tx,
+        row,
+        row["vm_state"],
+        "deleting",
+        desired="absent",
+        verb="delete",
+        request_id=request.id,
+        version=row["version"] + 1,
+        attempts=0,
+        cause=None,
+    )
+    instance_actions.begin(
+        tx,
+        row,
+        "delete",
+        request_id=request.id,
+        user_id=request.caller.user_id,
+        project_id=request.caller.project_id,
+        event=verbs.VERBS["delete"].event,
+    )
+    if row["host"] is None:
+        settling.gone(tx, row)
+    else:
+        tx.wake_host(row["host"], ("server", row["id"]))
+
+
+def addresses(request, db) -> dict:
+    return {"addresses": {name: _plain(each) for name, each in rows.find(db, request)["addresses"].items()}}
+
+
+def addresses_of(request, db) -> dict:
+    row, name = rows.find(db, request), request.path["network"]
+    if name not in row["addresses"]:
+        raise Error(404, "NotFound", "Instance is not a member of specified network")
+    return {name: _plain(row["addresses"][name])}
+
+
+def _plain(entries: list) -> list:
+    return [{"version": each["version"], "addr": each["addr"]} for each in entries]
+
+
+ROUTES = (
+    Route("GET", "/servers", index, RULE + "index", query="servers.index", fields=fields.SORTED),
+    Route("GET", "/servers/detail", detail, RULE + "detail", query="servers.detail", fields=fields.SORTED),
+    Route(
+        "POST",
+        "/servers",
+        create.create,
+        RULE + "create",
+        ok=202,
+        body="servers.create",
+        event="compute.instance.create.start",
+    ),
+    Route("GET", "/servers/{id}", show, RULE + "show", query="servers.show", target=rows.target),
+    Route(
+        "PUT",
+        "/servers/{id}",
+        update,
+        RULE + "update",
+        ok=200,
+        body="servers.update",
+        target=rows.target,
+        event="compute.instance.update",
+    ),
+    Route(
+        "DELETE",
+        "/servers/{id}",
+        delete,
+        RULE + "delete",
+        target=rows.target,
+        event="compute.instance.delete.start",
+    ),
+    Route(
+        "POST",
+        "/servers/{id}/action",
+        delete,
+        "os_compute_api:os-deferred-delete:force",
+        action="forceDelete",
+        ok=202,
+        body="deferred_delete.force_delete",
+        target=rows.target,
+        event="compute.instance.delete.start",
+    ),
+    Route(
+        "GET",
+        "/servers/{id}/ips",
+        addresses,
+        "os_compute_api:ips:index",
+        query="ips.index",
+        target=rows.target,
+    ),
+    Route(
+        "GET",
+        "/servers/{id}/ips/{network}",
+        addresses_of,
+        "os_compute_api:ips:show",
+        query="ips.show",
+        target=rows.target,
+    ),
+    *actions.ROUTES,
+)

@@ -1,0 +1,208 @@
+"""A server's ports: made, bound to its host, shown, and given back.
+
+A port that we made for the server goes with it; one that the user brought stays and is only let go. What a
+list shows of addresses and security groups is kept in the server's row and refreshed whenever networking
+says that a port changed.
+"""
+
+from typing import Any
+
+from monostack.compute.servers import rows
+from monostack.kit.errors import Error
+
+NO_ADDRESS = frozenset(
+    (
+        "IpAddressGenerationFailure",
+        "IpAddressGenerationFailureAllSubnets",
+        "IpAddressGenerationFailureNoMatchingSubnet",
+        "NoMoreAddresses",
+    )
+)
+REFUSED = {"OverQuota": (403, "PortLimitExceeded", "Maximum number of ports exceeded")}
+
+
+class NoAddress(Exception):
+    """Networking cannot give what the server needs; the words are its own."""
+
+
+def owner(zone: str | None) -> str:
+    return f"compute:{zone or ''}"
+
+
+def connect(tx, row, spec, host: str, zone: str) -> list[dict[str, Any]]:
+    """Make the ports that were asked for, or bind the made ones to a new host; the nics in device order.
+
+    Raises NoAddress where the request was right and the cloud cannot, Error where the request was wrong.
+    """
+    from monostack import network
+
+    if spec["networks"] is None:
+        for nic in spec["nics"]:
+            port = network.port(tx, nic["port_id"])
+            network.bind_port(
+                tx, port, host=host, device_id=row["id"], device_owner=owner(zone), hostname=row["hostname"]
+            )
+        return spec["nics"]
+    return [_connect_one(tx, row, spec, asked, host, zone) for asked in spec["networks"]]
+
+
+def _connect_one(tx, row, spec, asked: dict[str, Any], host: str, zone: str) -> dict[str, Any]:
+    from monostack import network
+
+    own = asked.get("port_id") is None
+    if own:
+        port = _make(tx, row, spec, asked, host, zone)
+    else:
+        port = network.port(tx, asked["port_id"])
+        if port is None:
+            raise NoAddress(f"Port {asked['port_id']} is gone.")
+        if port["device_id"] not in ("", None, row["id"]):
+            raise Error(409, "PortInUse", f"Port {asked['port_id']} is still in use.")
+        network.bind_port(
+            tx, port, host=host, device_id=row["id"], device_owner=owner(zone), hostname=row["hostname"]
+        )
+    return {
+        "port_id": port["id"],
+        "mac": port["mac_address"],
+        "network_id": port["network_id"],
+        "own": own,
+        "tag": asked.get("tag"),
+    }
+
+
+def _make(tx, row, spec, asked: dict[str, Any], host: str, zone: str):
+    from monostack import network
+
+    fixed_ip = asked.get("fixed_ip")
+    try:
+        return network.create_port(
+            tx,
+            project_id=row["project_id"],
+            network_id=asked["network_id"],
+            device_id=row["id"],
+            device_owner=owner(zone),
+            host=host,
+            hostname=row["hostname"],
+            fixed_ips=[{"ip_address": fixed_ip}] if fixed_ip else None,
+            security_groups=spec["security_groups"],
+        )
+    except Error as refusal:
+        if refusal.type in REFUSED:
+            raise Error(*REFUSED[refusal.type]) from None
+        if refusal.type in NO_ADDRESS:
+            raise NoAddress(refusal.message) from None
+        if fixed_ip and refusal.code in (400, 409):
+            raise Error(400, refusal.type, refusal.message) from None
+        raise NoAddress(refusal.message) from None
+
+
+def look(tx, row, nics: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]], bool]:
+    """What networking has for the server now: the columns that show it, the nics with their MTU, and whether
+    all of its ports are up (one that its user switched off is not waited for)."""
+    from monostack import network
+
+    if not nics:
+        return {"addresses": {}, "ips": "", "security_groups": []}, nics, True
+    found = {port["id"]: port for port in network.ports_of(tx, [row["id"]]).get(row["id"], ())}
+    present = [(nic, found[nic["port_id"]]) for nic in nics if nic["port_id"] in found]
+    fresh = [nic | {"mac": port["mac_address"], "mtu": port["mtu"]} for nic, port in present]
+    waiting = [port["id"] for _, port in present if port["status"] != "ACTIVE"]
+    up = not any(network.port(tx, port_id)["admin_state_up"] for port_id in waiting)
+    return shown(tx, [port for _, port in present]), fresh, up
+
+
+def shown(db, ports: list[dict[str, Any]]) -> dict[str, Any]:
+    """The server's columns that show its ports."""
+    from monostack import network
+
+    addresses: dict[str, list[dict[str, Any]]] = {}
+    ips, groups = [], []
+    for port in ports:
+        entries = addresses.setdefault(port["network_name"], [])
+        mac = port["mac_address"]
+        for fixed in port["fixed_ips"]:
+            entries.append(_address(fixed["ip_address"], "fixed", mac))
+            ips.append(fixed["ip_address"])
+        for floating in port["floating_ips"]:
+            ip = floating["floating_ip_address"] if isinstance(floating, dict) else floating
+            entries.append(_address(ip, "floating", mac))
+            ips.append(ip)
+        groups += port["security_groups"]
+    distinct = list(dict.fromkeys(groups))
+    names = network.security_group_names(db, distinct) if distinct else {}
+    return {
+        "addresses": addresses,
+        "ips": f" {' '.join(ips)} ",
+        "security_groups": [names.get(group, group) for group in distinct],
+    }
+
+
+def _address(ip: str, kind: str, mac: str) -> dict[str, Any]:
+    return {
+        "version": 6 if ":" in ip else 4,
+        "addr": ip,
+        "OS-EXT-IPS:type": kind,
+        "OS-EXT-IPS-MAC:mac_addr": mac,
+    }
+
+
+def release(tx, row, spec) -> None:
+    """Give the server's ports back: ours are deleted, the user's are let go."""
+    from monostack import network
+
+    for nic in spec["nics"] or ():
+        port = network.port(tx, nic["port_id"])
+        if port is None or port["device_id"] != row["id"]:
+            continue
+        if nic["own"]:
+            network.delete_port(tx, port)
+        else:
+            network.unbind_port(tx, port)
+
+
+# Hooks: networking tells what changed
+
+
+def _server_of(tx, port):
+    if not (port["device_owner"] or "").startswith("compute:") or not port["device_id"]:
+        return None
+    row = tx.one(rows.SERVERS, id=port["device_id"])
+    return row if row is not None and row["host"] is not None and row["desired"] == "present" else None
+
+
+def on_changed(tx, port) -> None:
+    """A port's addresses, floating addresses or groups changed: show it, without counting it as the
+    server's change."""
+    row = _server_of(tx, port)
+    if row is None:
+        return
+    nics = rows.spec_of(tx, row)["nics"]
+    if not any(nic["port_id"] == port["id"] for nic in nics):
+        return
+    values, _, _ = look(tx, row, nics)
+    if any(row[name] != value for name, value in values.items()):
+        tx.set(row, updated_at=row["updated_at"], **values)
+
+
+def on_deleted(tx, port) -> None:
+    """Somebody deleted a port of a server: the interface goes."""
+    row = _server_of(tx, port)
+    if row is None:
+        return
+    spec = rows.spec_of(tx, row)
+    left = [nic for nic in spec["nics"] if nic["port_id"] != port["id"]]
+    if len(left) == len(spec["nics"]):
+        return
+    values, nics, _ = look(tx, row, left)
+    tx.set(spec, nics=nics)
+    rows.tell_host(tx, row, **values)
+
+
+def on_up(tx, port) -> None:
+    """A port came up: a server that waited for it may be ready."""
+    row = _server_of(tx, port)
+    if row is None or row["task_state"] != "spawning":
+        return
+    from monostack.compute.servers import settling
+
+    settling.ports_came_up(tx, row)

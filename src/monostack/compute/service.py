@@ -1,0 +1,52 @@
+"""The compute service, put together from its rooms."""
+
+from monostack.compute import flavors, hosts, instance_actions, root
+from monostack.compute.servers import api, loop, parts, ports, rows
+from monostack.compute.wire import WIRE
+from monostack.kit.resource import Service
+
+TABLES = (
+    flavors.FLAVORS,
+    hosts.HOSTS,
+    rows.SERVERS,
+    rows.SPECS,
+    rows.NUMBERS,
+    rows.LEFTOVERS,
+    instance_actions.ACTIONS,
+)
+ROUTES = (
+    *root.ROUTES,
+    *flavors.ROUTES,
+    *api.ROUTES,
+    *instance_actions.ROUTES,
+)
+
+
+def bootstrap(tx, cloud) -> None:
+    flavors.bootstrap(tx, cloud)
+
+
+SERVICE = Service(
+    name="compute",
+    type="compute",
+    title="nova",
+    ports=(8774,),
+    wire=WIRE,
+    routes=ROUTES,
+    mount="compute",
+    prefixes=("/v2.1", "/v2"),
+    endpoint="/v2.1",
+    project_in_path=True,
+    tables=TABLES,
+    loops=(loop.LOOP,),
+    parts=(parts.SERVER,),
+    needs=("identity", "placement", "image", "network"),
+    hooks=(
+        ("host.hello", hosts.on_hello),
+        ("network.port.changed", ports.on_changed),
+        ("network.port.delete", ports.on_deleted),
+        ("network.port.up", ports.on_up),
+    ),
+    bootstrap=bootstrap,
+    description="OpenStack Compute",
+)
