@@ -44,11 +44,12 @@ VISITOR = (
     Need("ping", "iputils-ping", "asks whether the guest answers"),
 )
 
-DATABASE = (
+TESTS = (
     Need("/usr/lib/postgresql/*/bin/postgres", "postgresql", "the second database: the tests run on both"),
+    Need("ip", "iproute2", "the tests look at networks with it"),
 )
 
-PACKAGES: tuple[Need, ...] = GUESTS + NETWORKS + GUEST_IMAGE + VISITOR + DATABASE
+PACKAGES: tuple[Need, ...] = GUESTS + NETWORKS + GUEST_IMAGE + VISITOR + TESTS
 
 HYPERVISORS = ("qemu", "simulated")
 FOLDERS_OF_ROOT = ("/usr/local/sbin", "/usr/sbin", "/sbin")
