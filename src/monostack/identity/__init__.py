@@ -2,7 +2,7 @@
 catalogue.
 
 Every other service knows its callers through the token validation that this one registers, and asks here for
-what it must know of a project or a user. """
+what it must know of a project or a user."""
 
 from monostack.identity.tables import PROJECTS, USERS
 from monostack.kit.db import Db, Row

@@ -16,6 +16,7 @@ from monostack.identity import passwords, tokens
 from monostack.identity.tables import PROJECTS, USERS
 from monostack.identity.tokens import Claims
 from monostack.identity.wire import MALFORMED, UNAUTHORIZED
+from monostack.kit.auth import Caller
 from monostack.kit.context import Context
 from monostack.kit.db import Db, Row, Tx
 from monostack.kit.errors import Error
@@ -58,9 +59,13 @@ async def issue(request: Request, ctx: Context) -> Response:
 
 async def _by_password(ctx: Context, asked: dict[str, Any]) -> str:
     """The id of the user whose password this is."""
+    user = await matching(ctx, await ctx.read(_user_named, asked), asked.get("password") or "")
+    return user["id"]
+
+
+async def matching(ctx: Context, user: Row | None, password: str) -> Row:
+    """The user, if the password is his; otherwise the refusal, after as much work as for a wrong password."""
     runtime = ctx.cloud.identity
-    password = asked.get("password") or ""
-    user = await ctx.read(_user_named, asked)
     if len(password) > passwords.LONGEST:
         raise refused()
     stored = user["password_hash"] if user else None
@@ -71,7 +76,7 @@ async def _by_password(ctx: Context, asked: dict[str, Any]) -> str:
         if not await ctx.cpu(passwords.matches, password, stored):
             raise refused()
         runtime.verified.remember(user["id"], stored, password)
-    return user["id"]
+    return user
 
 
 def _user_named(db: Db, asked: dict[str, Any]) -> Row | None:
@@ -93,7 +98,7 @@ def _claims_of(db: Db, token: str) -> Claims:
     """What a token that is used for a login says; raises Error when it is not valid."""
     claims = tokens.unseal(db.cloud.identity.keys, token)
     if claims is None or tokens.validate(db, token) is None:
-        raise unrecognized()
+        raise not_valid(db, token)
     return claims
 
 
@@ -105,8 +110,16 @@ def _issue(db: Db, user_id: str, asked: Asked, origin: Claims | None) -> tuple[s
     expires = issued + db.cloud.settings.identity.token_seconds * 1_000_000
 
     def claims(scope: str, target_id: str | None) -> Claims:
-        return Claims(user_id, methods, scope, target_id, issued, origin.expires if origin else expires,
-                      audit_id, origin.chain_id if origin else audit_id)
+        return Claims(
+            user_id,
+            methods,
+            scope,
+            target_id,
+            issued,
+            origin.expires if origin else expires,
+            audit_id,
+            origin.chain_id if origin else audit_id,
+        )
 
     for scope, target_id in _targets(db, user_id, asked):
         wanted = claims(scope, target_id)
@@ -259,6 +272,13 @@ def unrecognized() -> Error:
     return Error(404, "TokenNotFound", "Could not recognize Fernet token")
 
 
+def not_valid(db: Db, token: str) -> Error:
+    """A token that is not ours, or not good any more."""
+    if tokens.unseal(db.cloud.identity.keys, token) is None:
+        return unrecognized()
+    return Error(404, "TokenNotFound", "Failed to validate token")
+
+
 # what may be asked of a token
 
 
@@ -279,7 +299,7 @@ def subject(request: Request, db: Db) -> dict[str, Any]:
 
 def show(request: Request, db: Db) -> Response:
     """What a token is worth now."""
-    found = _subject_or_404(request)
+    found = _subject_or_404(request, db)
     body = found.token
     if "nocatalog" not in request.query and "roles" in body:
         body = with_catalog(db, body)
@@ -287,16 +307,16 @@ def show(request: Request, db: Db) -> Response:
 
 
 def revoke(request: Request, tx: Tx) -> None:
-    _subject_or_404(request)
+    _subject_or_404(request, tx)
     tokens.revoke_one(tx, tokens.unseal(tx.cloud.identity.keys, request.header("x-subject-token")))
 
 
-def _subject_or_404(request: Request):
+def _subject_or_404(request: Request, db: Db) -> Caller:
     if request.subject_token is not None:
         return request.subject_token
     if request.header("x-subject-token") is None:
-        raise Error(404, "TokenNotFound", "Could not find token: .")
-    raise unrecognized()
+        raise Error(404, "TokenNotFound", "No token in the request")
+    raise not_valid(db, request.header("x-subject-token"))
 
 
 ROUTES = (

@@ -71,14 +71,36 @@ def bootstrap(tx: Tx, cloud: Cloud) -> None:
 
 
 def _first_start(tx: Tx, cloud: Cloud) -> None:
-    tx.insert(PROJECTS, id=DEFAULT_DOMAIN, name="Default", domain_id="", is_domain=True, enabled=True,
-              description="The default domain", tags=[], options={}, extra={})
+    tx.insert(
+        PROJECTS,
+        id=DEFAULT_DOMAIN,
+        name="Default",
+        domain_id="",
+        is_domain=True,
+        enabled=True,
+        description="The default domain",
+        tags=[],
+        options={},
+        extra={},
+    )
     projects = {
-        name: tx.insert(PROJECTS, name=name, domain_id=DEFAULT_DOMAIN, parent_id=DEFAULT_DOMAIN,
-                        is_domain=False, enabled=True, description=description, tags=[], options={},
-                        extra={})["id"]
-        for name, description in (("admin", "Bootstrap project for initializing the cloud."), ("demo", ""),
-                                  ("service", ""))
+        name: tx.insert(
+            PROJECTS,
+            name=name,
+            domain_id=DEFAULT_DOMAIN,
+            parent_id=DEFAULT_DOMAIN,
+            is_domain=False,
+            enabled=True,
+            description=description,
+            tags=[],
+            options={},
+            extra={},
+        )["id"]
+        for name, description in (
+            ("admin", "Bootstrap project for initializing the cloud."),
+            ("demo", ""),
+            ("service", ""),
+        )
     }
     roles = {
         name: tx.insert(ROLES, name=name, domain_id="", options={"immutable": True}, extra={})["id"]
@@ -97,8 +119,10 @@ def _first_start(tx: Tx, cloud: Cloud) -> None:
 def _users(tx: Tx, cloud: Cloud) -> dict[str, str]:
     """Make the users admin and demo: name -> id."""
     settings = cloud.settings.identity
-    chosen = {"admin": settings.admin_password or secrets.token_urlsafe(15),
-              "demo": settings.demo_password or secrets.token_urlsafe(15)}
+    chosen = {
+        "admin": settings.admin_password or secrets.token_urlsafe(15),
+        "demo": settings.demo_password or secrets.token_urlsafe(15),
+    }
 
     def hashed(password: str) -> str:
         return passwords.hashed(password, settings.password_rounds)
@@ -107,15 +131,29 @@ def _users(tx: Tx, cloud: Cloud) -> dict[str, str]:
         hashes = dict(zip(chosen, pool.map(hashed, chosen.values()), strict=True))
     cloud.first_passwords = chosen
     return {
-        name: tx.insert(USERS, name=name, domain_id=DEFAULT_DOMAIN, enabled=True, password_hash=hashes[name],
-                        options={}, extra={})["id"]
+        name: tx.insert(
+            USERS,
+            name=name,
+            domain_id=DEFAULT_DOMAIN,
+            enabled=True,
+            password_hash=hashes[name],
+            options={},
+            extra={},
+        )["id"]
         for name in chosen
     }
 
 
 def _assign(tx: Tx, user_id: str, kind: str, target_id: str, role_id: str) -> None:
-    tx.insert(ASSIGNMENTS, actor_kind="user", actor_id=user_id, target_kind=kind, target_id=target_id,
-              role_id=role_id, inherited=False)
+    tx.insert(
+        ASSIGNMENTS,
+        actor_kind="user",
+        actor_id=user_id,
+        target_kind=kind,
+        target_id=target_id,
+        role_id=role_id,
+        inherited=False,
+    )
 
 
 def _region(tx: Tx, region: str) -> None:
@@ -135,7 +173,15 @@ def _in_catalog(tx: Tx, cloud: Cloud, service) -> None:
         endpoint_id = uuid.uuid5(space, f"endpoint/{service.name}/{interface}").hex
         row = tx.one(ENDPOINTS, id=endpoint_id)
         if row is None:
-            tx.insert(ENDPOINTS, id=endpoint_id, service_id=service_id, interface=interface,
-                      region_id=cloud.settings.region, url=url, enabled=True, extra={})
+            tx.insert(
+                ENDPOINTS,
+                id=endpoint_id,
+                service_id=service_id,
+                interface=interface,
+                region_id=cloud.settings.region,
+                url=url,
+                enabled=True,
+                extra={},
+            )
         elif row["url"] != url:
             tx.set(row, url=url)

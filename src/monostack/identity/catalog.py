@@ -22,13 +22,22 @@ def of(db: Db, user_id: str | None, project_id: str | None) -> list[dict]:
     for row in db.all(ENDPOINTS, order="id", enabled=True):
         url = filled(row["url"], places)
         if url is not None:
-            by_service.setdefault(row["service_id"], []).append({
-                "id": row["id"], "interface": row["interface"], "region_id": row["region_id"],
-                "url": url, "region": row["region_id"],
-            })
+            by_service.setdefault(row["service_id"], []).append(
+                {
+                    "id": row["id"],
+                    "interface": row["interface"],
+                    "region_id": row["region_id"],
+                    "url": url,
+                    "region": row["region_id"],
+                }
+            )
     return [
-        {"endpoints": by_service.get(row["id"], []), "id": row["id"], "type": row["type"],
-         "name": row["name"] or ""}
+        {
+            "endpoints": by_service.get(row["id"], []),
+            "id": row["id"],
+            "type": row["type"],
+            "name": row["name"] or "",
+        }
         for row in db.all(SERVICES, order="id", enabled=True)
     ]
 

@@ -5,7 +5,7 @@ flag to a project above or the domain; on a domain and on the system if it was a
 implies counts too. A domain's own role never stands in a token, only what it implies.
 
 Source: identity API reference, "Roles", "Assign role to user on projects owned by a domain", "Role
-inferences". """
+inferences"."""
 
 import sqlalchemy as sa
 
@@ -25,7 +25,8 @@ _actor = sa.or_(
 _OF_USER = query(sa.select(ASSIGNMENTS).where(_actor), ASSIGNMENTS)
 _OF_USER_ON = query(
     sa.select(ASSIGNMENTS).where(
-        _actor, ASSIGNMENTS.c.target_id.in_([sa.bindparam(f"target_{n}") for n in range(LONGEST_CHAIN)])),
+        _actor, ASSIGNMENTS.c.target_id.in_([sa.bindparam(f"target_{n}") for n in range(LONGEST_CHAIN)])
+    ),
     ASSIGNMENTS,
 )
 
@@ -61,13 +62,19 @@ def counts_on_project(assignment: Row, project_id: str) -> bool:
 
 
 def on_domain(db: Db, user_id: str, domain_id: str) -> set[str]:
-    return {row["role_id"] for row in _on(db, user_id, [domain_id])
-            if row["target_kind"] == "domain" and not row["inherited"]}
+    return {
+        row["role_id"]
+        for row in _on(db, user_id, [domain_id])
+        if row["target_kind"] == "domain" and not row["inherited"]
+    }
 
 
 def on_system(db: Db, user_id: str) -> set[str]:
-    return {row["role_id"] for row in _on(db, user_id, [SYSTEM])
-            if row["target_kind"] == "system" and not row["inherited"]}
+    return {
+        row["role_id"]
+        for row in _on(db, user_id, [SYSTEM])
+        if row["target_kind"] == "system" and not row["inherited"]
+    }
 
 
 def _on(db: Db, user_id: str, targets: list[str]) -> list[Row]:
@@ -101,5 +108,8 @@ def shown(db: Db, role_ids: set[str]) -> list[dict[str, str]]:
         return []
     wanted = expanded(role_ids, implications(db))
     known = {row["id"]: row for row in db.all(ROLES, id=wanted)}
-    return [{"id": role_id, "name": known[role_id]["name"]} for role_id in wanted
-            if role_id in known and not known[role_id]["domain_id"]]
+    return [
+        {"id": role_id, "name": known[role_id]["name"]}
+        for role_id in wanted
+        if role_id in known and not known[role_id]["domain_id"]
+    ]

@@ -7,7 +7,7 @@ hash makes the memory miss, and the memory itself gives nothing away. An unknown
 wrong password.
 
 bcrypt reads 72 bytes and no NUL; a longer password is digested first (SHA-256, base64), so no character is
-ignored. """
+ignored."""
 
 import base64
 import hashlib

@@ -1,8 +1,42 @@
 """The identity service, assembled."""
 
-from monostack.identity import auth, bootstrap, tables, versions
+from monostack.identity import (
+    account,
+    assignments,
+    auth,
+    bootstrap,
+    domains,
+    endpoints,
+    groups,
+    project_tags,
+    projects,
+    regions,
+    role_assignments,
+    roles,
+    services,
+    tables,
+    users,
+    versions,
+)
 from monostack.identity.wire import IdentityWire
 from monostack.kit.resource import Service
+
+ROOMS = (
+    versions,
+    auth,
+    account,
+    domains,
+    projects,
+    project_tags,
+    users,
+    groups,
+    roles,
+    assignments,
+    role_assignments,
+    services,
+    endpoints,
+    regions,
+)
 
 SERVICE = Service(
     name="identity",
@@ -13,7 +47,7 @@ SERVICE = Service(
     wire=IdentityWire(),
     prefixes=("/v3",),
     endpoint="/v3",
-    routes=(*versions.ROUTES, *auth.ROUTES),
+    routes=tuple(route for room in ROOMS for route in room.ROUTES),
     tables=tables.TABLES,
     bootstrap=bootstrap.bootstrap,
 )

@@ -137,5 +137,16 @@ REVOCATIONS = Table(
 concern a user, project or domain (subject_id) and were issued before a moment. It may be forgotten when the
 last such token has expired."""
 
-TABLES = (PROJECTS, USERS, GROUPS, MEMBERSHIPS, ROLES, IMPLIED_ROLES, ASSIGNMENTS, REGIONS, SERVICES,
-          ENDPOINTS, REVOCATIONS)
+TABLES = (
+    PROJECTS,
+    USERS,
+    GROUPS,
+    MEMBERSHIPS,
+    ROLES,
+    IMPLIED_ROLES,
+    ASSIGNMENTS,
+    REGIONS,
+    SERVICES,
+    ENDPOINTS,
+    REVOCATIONS,
+)

@@ -29,14 +29,20 @@ METHODS = ("password", "token", "application_credential")
 FORM = 1
 HEX = re.compile("[0-9a-f]{32}")
 
-_REVOKED = query(sa.select(sa.literal(1)).where(sa.or_(
-    REVOCATIONS.c.audit_id == sa.bindparam("audit_id"),
-    REVOCATIONS.c.chain_id == sa.bindparam("chain_id"),
-    sa.and_(
-        REVOCATIONS.c.subject_id.in_([sa.bindparam(f"subject_{n}") for n in range(4)]),
-        REVOCATIONS.c.issued_before >= sa.bindparam("issued"),
-    ),
-)).limit(1))
+_REVOKED = query(
+    sa.select(sa.literal(1))
+    .where(
+        sa.or_(
+            REVOCATIONS.c.audit_id == sa.bindparam("audit_id"),
+            REVOCATIONS.c.chain_id == sa.bindparam("chain_id"),
+            sa.and_(
+                REVOCATIONS.c.subject_id.in_([sa.bindparam(f"subject_{n}") for n in range(4)]),
+                REVOCATIONS.c.issued_before >= sa.bindparam("issued"),
+            ),
+        )
+    )
+    .limit(1)
+)
 
 
 @dataclass(frozen=True)
@@ -81,9 +87,15 @@ def seal(keys, claims: Claims) -> str:
     """The token of the claims."""
     chain = None if claims.chain_id == claims.audit_id else _unspelled(claims.chain_id)
     payload = _Payload(
-        FORM, _packed(claims.user_id), sum(1 << METHODS.index(method) for method in claims.methods),
-        SCOPES.index(claims.scope), _packed(claims.target_id), claims.issued, claims.expires,
-        _unspelled(claims.audit_id), chain,
+        FORM,
+        _packed(claims.user_id),
+        sum(1 << METHODS.index(method) for method in claims.methods),
+        SCOPES.index(claims.scope),
+        _packed(claims.target_id),
+        claims.issued,
+        claims.expires,
+        _unspelled(claims.audit_id),
+        chain,
     )
     return keys.encrypt_at_time(_encode(payload), claims.issued // 1_000_000).decode().rstrip("=")
 
@@ -98,8 +110,12 @@ def unseal(keys, token: str) -> Claims | None:
         return Claims(
             _unpacked(payload.user),
             tuple(method for n, method in enumerate(METHODS) if payload.methods >> n & 1),
-            SCOPES[payload.scope], _unpacked(payload.target), payload.issued, payload.expires,
-            audit, audit if payload.chain is None else _spelled(payload.chain),
+            SCOPES[payload.scope],
+            _unpacked(payload.target),
+            payload.issued,
+            payload.expires,
+            audit,
+            audit if payload.chain is None else _spelled(payload.chain),
         )
     except (InvalidToken, UnicodeEncodeError, msgspec.MsgspecError, IndexError):
         return None
@@ -143,8 +159,12 @@ def describe(db: Db, claims: Claims) -> dict | None:
     subjects = [user["id"], domain["id"]]
     body = {
         "methods": list(claims.methods),
-        "user": {"domain": _named(domain), "id": user["id"], "name": user["name"],
-                 "password_expires_at": clock.plain(user["password_expires_at"])},
+        "user": {
+            "domain": _named(domain),
+            "id": user["id"],
+            "name": user["name"],
+            "password_expires_at": clock.plain(user["password_expires_at"]),
+        },
         "audit_ids": claims.audit_ids,
         "expires_at": _whole(claims.expires),
         "issued_at": _whole(claims.issued),
@@ -171,6 +191,12 @@ def describe(db: Db, claims: Claims) -> dict | None:
     if claims.scope != "unscoped" and not body["roles"]:
         return None
     return None if _revoked(db, claims, subjects) else body
+
+
+def may_log_in(db: Db, user_id: str) -> bool:
+    """Whether the user and his domain are enabled."""
+    user = db.one(USERS, id=user_id, lock=False)
+    return user is not None and user["enabled"] and enabled_domain(db, user["domain_id"]) is not None
 
 
 def enabled_domain(db: Db, domain_id: str | None) -> Row | None:
@@ -201,7 +227,7 @@ def may_keep(db: Db) -> bool:
     """Whether what this snapshot shows may be kept until the next change is told.
 
     Only where reads run on the event loop's thread, as changes are told there too: a snapshot of another
-    thread may be older than the change that was told last. """
+    thread may be older than the change that was told last."""
     return not db.writes and db.cloud.engine.name == "sqlite"
 
 
@@ -210,11 +236,17 @@ def caller(claims: Claims, body: dict) -> Caller:
     the like."""
     user, project, domain = body["user"], body.get("project"), body.get("domain")
     return Caller(
-        user_id=user["id"], user_name=user["name"], user_domain_id=user["domain"]["id"],
-        project_id=project and project["id"], project_name=project and project["name"],
-        project_domain_id=project and project["domain"]["id"], domain_id=domain and domain["id"],
-        system="system" in body, roles=frozenset(role["name"] for role in body.get("roles", ())),
-        expires=claims.expires / 1e6, token=body,
+        user_id=user["id"],
+        user_name=user["name"],
+        user_domain_id=user["domain"]["id"],
+        project_id=project and project["id"],
+        project_name=project and project["name"],
+        project_domain_id=project and project["domain"]["id"],
+        domain_id=domain and domain["id"],
+        system="system" in body,
+        roles=frozenset(role["name"] for role in body.get("roles", ())),
+        expires=claims.expires / 1e6,
+        token=body,
     )
 
 
@@ -227,16 +259,24 @@ def revoke_one(tx: Tx, claims: Claims) -> None:
 def revoke_all(tx: Tx, subject_id: str) -> None:
     """Revoke every token of a user, or in a project or domain, that was issued until now."""
     seconds = tx.cloud.settings.identity.token_seconds
-    tx.insert(REVOCATIONS, subject_id=subject_id, issued_before=tx.now,
-              forget_at=tx.cloud.clock.after(seconds + 60))
+    tx.insert(
+        REVOCATIONS, subject_id=subject_id, issued_before=tx.now, forget_at=tx.cloud.clock.after(seconds + 60)
+    )
     tx.after(tx.cloud.auth.bump)
 
 
 def _revoked(db: Db, claims: Claims, subjects: list[str]) -> bool:
     padded = (subjects * 4)[:4]
     issued = clock.from_seconds(claims.issued / 1e6)
-    return bool(db.value(_REVOKED, audit_id=claims.audit_id, chain_id=claims.chain_id, issued=issued,
-                         **{f"subject_{n}": subject for n, subject in enumerate(padded)}))
+    return bool(
+        db.value(
+            _REVOKED,
+            audit_id=claims.audit_id,
+            chain_id=claims.chain_id,
+            issued=issued,
+            **{f"subject_{n}": subject for n, subject in enumerate(padded)},
+        )
+    )
 
 
 def _named(row: Row) -> dict[str, str]:

@@ -25,8 +25,10 @@ NOT_FOUND = (
     b"<p>The requested URL was not found on the server. If you entered the URL manually please check your "
     b"spelling and try again.</p>\n"
 )
-MALFORMED = ("{} The server could not comply with the request since it is either malformed or otherwise "
-             "incorrect. The client is assumed to be in error.")
+MALFORMED = (
+    "{} The server could not comply with the request since it is either malformed or otherwise "
+    "incorrect. The client is assumed to be in error."
+)
 UNAUTHORIZED = "The request you have made requires authentication."
 
 
@@ -58,12 +60,18 @@ class IdentityWire(wire.Wire):
 
     def no_method(self, request: Request, allowed: list[str]) -> Response:
         methods = [*allowed, *(["HEAD"] if "GET" in allowed and "HEAD" not in allowed else []), "OPTIONS"]
-        return Response(405, {"message": "The method is not allowed for the requested URL."},
-                        [("Allow", ", ".join(methods))])
+        return Response(
+            405,
+            {"message": "The method is not allowed for the requested URL."},
+            [("Allow", ", ".join(methods))],
+        )
 
     def malformed(self, request: Request) -> Error:
         message = MALFORMED.format("Expecting to find valid JSON in request body.")
         return Error(400, "ValidationError", message)
+
+    def marker_missing(self, request: Request, marker: str) -> Error:
+        return Error(404, "NotFound", f"Marker {marker} could not be found.")
 
     def links(self, request: Request, key: str, page: Any) -> dict[str, Any]:
         following = None
@@ -91,6 +99,7 @@ def _title(code: int) -> str:
 
 def self_link(collection: str) -> Callable[[dict, Request], dict]:
     """The source of a `links` field: where the resource itself stands."""
+
     def links(row: dict, request: Request) -> dict:
         return {"self": f"{request.base}/v3/{collection}/{row['id']}"}
 
@@ -123,15 +132,26 @@ def page(db: Db, table, request: Request, keep: Callable[[dict], bool] | None = 
     for column, value in request.filters().items():
         if where.setdefault(column, value) != value:
             return _cut([], request)
-    rows = [row for row in db.all(table, order="id", **where)
-            if (keep is None or keep(row)) and all(fits(row) for fits in conditions)]
+    rows = [
+        row
+        for row in db.all(table, order="id", **where)
+        if (keep is None or keep(row)) and all(fits(row) for fits in conditions)
+    ]
     return _cut(rows, request)
 
 
 def cut(rows: list, request: Request) -> Page:
-    """One page of rows that were chosen already."""
+    """Of rows that were chosen already, one page of those that the query asks for."""
     conditions = _comparisons(request)
-    return _cut([row for row in rows if all(fits(row) for fits in conditions)], request)
+    wanted = request.filters().items()
+    return _cut(
+        [
+            row
+            for row in rows
+            if all(fits(row) for fits in conditions) and all(row[column] == value for column, value in wanted)
+        ],
+        request,
+    )
 
 
 def _cut(rows: list, request: Request) -> Page:
@@ -140,8 +160,8 @@ def _cut(rows: list, request: Request) -> Page:
         place = next((n for n, row in enumerate(rows) if row["id"] == asked.marker), None)
         if place is None:
             raise request.service.wire.marker_missing(request, asked.marker)
-        rows = rows[place + 1:]
-    out = Page(rows if asked.limit is None else rows[:asked.limit])
+        rows = rows[place + 1 :]
+    out = Page(rows if asked.limit is None else rows[: asked.limit])
     out.limit, out.more = asked.limit, len(out) < len(rows)
     return out
 

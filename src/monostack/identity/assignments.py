@@ -1,0 +1,179 @@
+"""Role assignments one by one: who has which role on which project, on which domain, on the system.
+
+The same four doors stand for users and for groups, on each kind of target, and again for assignments that the
+projects below inherit; so a door is an object that knows these three things, and the routes are made of them.
+
+Source: identity API reference, "Roles", "OS-INHERIT", "System role assignments".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from monostack.identity import domains, grants, groups, projects, roles, users
+from monostack.identity.attributes import show_all
+from monostack.identity.tables import ASSIGNMENTS, GROUPS, PROJECTS, ROLES, USERS
+from monostack.identity.wire import cut
+from monostack.kit.db import Db, Row, Taken, Tx
+from monostack.kit.errors import Error
+from monostack.kit.request import Request
+from monostack.kit.resource import Response, Route
+
+
+@dataclass(frozen=True)
+class Door:
+    """Assignments of one kind: to a `user` or a `group`, on a `project`, a `domain` or the `system`."""
+
+    actor: str
+    target: str
+    inherited: bool = False
+
+    def judged(self, request: Request, db: Db) -> dict:
+        """What the rules on assignments look at; what does not exist is left out."""
+        path, out = request.path, {}
+        if self.actor == "user":
+            out |= users.target_of(db.one(USERS, id=path["user_id"], lock=False))
+        else:
+            out |= groups.target_of(db.one(GROUPS, id=path["group_id"], lock=False))
+        if self.target == "project":
+            out |= projects.target_of(db.one(PROJECTS, id=path["project_id"], lock=False))
+        elif self.target == "domain":
+            found = db.one(PROJECTS, id=path["domain_id"], is_domain=True, lock=False)
+            out |= {} if found is None else {"target.domain.id": found["id"]}
+        if "role_id" in path:
+            out |= roles.target_of(db.one(ROLES, id=path["role_id"], lock=False))
+        return out
+
+    def index(self, request: Request, db: Db) -> dict:
+        where = self._where(request, db)
+        held = [row["role_id"] for row in db.all(ASSIGNMENTS, **where)]
+        found = cut(db.all(ROLES, order="id", id=held) if held else [], request)
+        return request.list("roles", show_all(request, roles.SHOWN, found), found)
+
+    def check(self, request: Request, db: Db) -> Response:
+        self._existing(request, db)
+        return Response(204)
+
+    def give(self, request: Request, tx: Tx) -> Response:
+        where = self._where(request, tx)
+        role = roles.find(tx, request.path["role_id"])
+        self._check_domain(tx, role, where["target_id"])
+        request.subject = where["actor_id"]
+        request.event_details = {
+            "role_id": role["id"],
+            "target_id": where["target_id"],
+            "inherited": self.inherited,
+        }
+        try:
+            with tx.nested():
+                tx.insert(ASSIGNMENTS, role_id=role["id"], **where)
+        except Taken:
+            return Response(204)
+        tx.after(tx.cloud.auth.bump)
+        return Response(204)
+
+    def take(self, request: Request, tx: Tx) -> None:
+        row = self._existing(request, tx)
+        request.subject = row["actor_id"]
+        request.event_details = {
+            "role_id": row["role_id"],
+            "target_id": row["target_id"],
+            "inherited": self.inherited,
+        }
+        tx.delete(row)
+        tx.after(tx.cloud.auth.bump)
+
+    def _where(self, request: Request, db: Db) -> dict:
+        """The assignments meant by the path; raises Error 404 for what does not exist."""
+        path = request.path
+        actor = users.find(db, path["user_id"]) if self.actor == "user" else groups.find(db, path["group_id"])
+        if self.target == "project":
+            target_id = projects.find(db, path["project_id"])["id"]
+        elif self.target == "domain":
+            target_id = domains.find(db, path["domain_id"])["id"]
+        else:
+            target_id = grants.SYSTEM
+        return {
+            "actor_kind": self.actor,
+            "actor_id": actor["id"],
+            "target_kind": self.target,
+            "target_id": target_id,
+            "inherited": self.inherited,
+        }
+
+    def _existing(self, request: Request, db: Db) -> Row:
+        where = self._where(request, db)
+        role = roles.find(db, request.path["role_id"])
+        words = (
+            f"Could not find role assignment with role: {role['id']}, user or group: {where['actor_id']}, "
+            f"project, domain, or system: {where['target_id']}."
+        )
+        return db.one(ASSIGNMENTS, role_id=role["id"], missing=Error(404, "NotFound", words), **where)
+
+    def _check_domain(self, tx: Tx, role: Row, target_id: str) -> None:
+        """A domain's own role can only be given in that domain."""
+        if not role["domain_id"]:
+            return
+        home = target_id
+        if self.target == "project":
+            home = projects.find(tx, target_id)["domain_id"]
+        if home != role["domain_id"]:
+            words = (
+                f"{self.target.capitalize()} {target_id} must be in the same domain as the role "
+                f"{role['id']} being assigned."
+            )
+            raise Error(403, "Forbidden", words)
+
+
+def _routes() -> tuple[Route, ...]:
+    out = []
+    for actor in ("user", "group"):
+        who = f"/{actor}s/{{{actor}_id}}/roles"
+        for target in ("project", "domain"):
+            base = f"/{target}s/{{{target}_id}}{who}"
+            out += _four(Door(actor, target), base, base + "/{role_id}", "{}_grant")
+            listing = f"/OS-INHERIT{base}/inherited_to_projects" if target == "domain" else None
+            out += _four(
+                Door(actor, target, inherited=True),
+                listing,
+                f"/OS-INHERIT{base}/{{role_id}}/inherited_to_projects",
+                "{}_grant",
+            )
+        out += _four(
+            Door(actor, "system"),
+            f"/system{who}",
+            f"/system{who}/{{role_id}}",
+            "{}_system_grant_for_" + actor,
+        )
+    return tuple(out)
+
+
+def _four(door: Door, listing: str | None, one: str, rule: str) -> list[Route]:
+    """List, check, give, take: the rules are named after the verb."""
+    judged = None if door.target == "system" else door.judged
+    rule = "identity:" + rule
+    listed = rule.replace("_grant", "_grants").format("list")
+    index = [Route("GET", listing, door.index, listed, target=judged, fields=roles.LISTED)] if listing else []
+    return [
+        *index,
+        Route("GET", one, door.check, rule.format("check"), target=judged),
+        Route(
+            "PUT",
+            one,
+            door.give,
+            rule.format("create"),
+            target=judged,
+            event="identity.role_assignment.created",
+        ),
+        Route(
+            "DELETE",
+            one,
+            door.take,
+            rule.format("revoke"),
+            target=judged,
+            event="identity.role_assignment.deleted",
+        ),
+    ]
+
+
+ROUTES = _routes()

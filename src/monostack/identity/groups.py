@@ -1,0 +1,221 @@
+"""Groups of users: a role given to a group is its members'.
+
+Source: identity API reference, "Groups".
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from monostack.identity import domains, users
+from monostack.identity.attributes import fixed, invented, missing, same_domain, show, show_all, taken
+from monostack.identity.tables import ASSIGNMENTS, GROUPS, MEMBERSHIPS, USERS
+from monostack.identity.wire import cut, page, self_link
+from monostack.kit.db import Db, Row, Taken, Tx, query
+from monostack.kit.errors import Error
+from monostack.kit.request import Request
+from monostack.kit.resource import Field, Response, Route
+
+KNOWN = frozenset(("name", "domain_id", "description"))
+SHOWN = (
+    Field("id"),
+    Field("name", filter=True),
+    Field("domain_id", filter=True),
+    Field("description"),
+    Field("links", self_link("groups")),
+)
+OF_USER = (*SHOWN, Field("membership_expires_at", lambda row: None))
+
+_MEMBERS = query(
+    sa.select(USERS)
+    .join(MEMBERSHIPS, MEMBERSHIPS.c.user_id == USERS.c.id)
+    .where(MEMBERSHIPS.c.group_id == sa.bindparam("group_id"))
+    .order_by(USERS.c.id),
+    USERS,
+)
+_OF_USER = query(
+    sa.select(GROUPS)
+    .join(MEMBERSHIPS, MEMBERSHIPS.c.group_id == GROUPS.c.id)
+    .where(MEMBERSHIPS.c.user_id == sa.bindparam("user_id"))
+    .order_by(GROUPS.c.id),
+    GROUPS,
+)
+
+
+def target(request: Request, db: Db) -> dict:
+    """What the rules on a group, and on a member of it, look at."""
+    out = target_of(db.one(GROUPS, id=request.path["group_id"], lock=False))
+    if "user_id" in request.path:
+        out |= users.target(request, db)
+    return out
+
+
+def target_of(row: Row | None) -> dict:
+    return {} if row is None else {"target.group.id": row["id"], "target.group.domain_id": row["domain_id"]}
+
+
+def target_of_new(request: Request, db: Db) -> dict:
+    return {"target.group.domain_id": domains.meant(request, db, request.body["group"])}
+
+
+def own(request: Request, db: Db) -> dict:
+    return {"target.group.domain_id": request.caller.domain_id}
+
+
+def index(request: Request, db: Db) -> dict:
+    where = {"domain_id": request.caller.domain_id} if request.caller.domain_id else {}
+    found = page(db, GROUPS, request, **where)
+    return request.list("groups", show_all(request, SHOWN, found), found)
+
+
+def show_one(request: Request, db: Db) -> dict:
+    return {"group": show(request, SHOWN, find(db, request.path["group_id"]))}
+
+
+def create(request: Request, tx: Tx) -> dict:
+    asked = request.body["group"]
+    domain_id = domains.meant(request, tx, asked)
+    domains.find(tx, domain_id)
+    words = f"Duplicate entry found with name {asked['name']} at domain ID {domain_id}"
+    row = tx.insert(
+        GROUPS,
+        taken=taken("group", words),
+        name=asked["name"],
+        domain_id=domain_id,
+        description=asked.get("description", ""),
+        extra=invented(asked, KNOWN),
+    )
+    return {"group": show(request, SHOWN, row)}
+
+
+def update(request: Request, tx: Tx) -> dict:
+    asked = request.body["group"]
+    row = find(tx, request.path["group_id"])
+    fixed(asked, row)
+    same_domain(asked, row)
+    values = {name: asked[name] for name in ("name", "description") if name in asked}
+    words = f"Duplicate entry found with name {asked.get('name')}"
+    tx.set(row, taken=taken("group", words), extra=row["extra"] | invented(asked, KNOWN), **values)
+    return {"group": show(request, SHOWN, row)}
+
+
+def delete(request: Request, tx: Tx) -> None:
+    row = find(tx, request.path["group_id"])
+    tx.delete_all(ASSIGNMENTS, actor_id=row["id"])
+    tx.delete_all(MEMBERSHIPS, group_id=row["id"])
+    tx.delete(row)
+    tx.after(tx.cloud.auth.bump)
+
+
+def members(request: Request, db: Db) -> dict:
+    row = find(db, request.path["group_id"])
+    found = cut(db.run(_MEMBERS, group_id=row["id"]), request)
+    return request.list("users", show_all(request, users.SHOWN, found), found)
+
+
+def check(request: Request, db: Db) -> Response:
+    _membership(request, db)
+    return Response(204)
+
+
+def add(request: Request, tx: Tx) -> Response:
+    group, user = find(tx, request.path["group_id"]), users.find(tx, request.path["user_id"])
+    request.subject = group["id"]
+    try:
+        with tx.nested():
+            tx.insert(MEMBERSHIPS, group_id=group["id"], user_id=user["id"])
+    except Taken:
+        return Response(204)
+    tx.after(tx.cloud.auth.bump)
+    return Response(204)
+
+
+def remove(request: Request, tx: Tx) -> None:
+    row = _membership(request, tx)
+    request.subject = row["group_id"]
+    tx.delete(row)
+    tx.after(tx.cloud.auth.bump)
+
+
+def _membership(request: Request, db: Db) -> Row:
+    group, user = find(db, request.path["group_id"]), users.find(db, request.path["user_id"])
+    words = f"User '{user['id']}' not found in group '{group['id']}'"
+    return db.one(
+        MEMBERSHIPS, group_id=group["id"], user_id=user["id"], missing=Error(404, "NotFound", words)
+    )
+
+
+def of_user(request: Request, db: Db) -> dict:
+    """The groups that a user is in."""
+    row = users.find(db, request.path["user_id"])
+    found = cut(db.run(_OF_USER, user_id=row["id"]), request)
+    return request.list("groups", show_all(request, OF_USER, found), found)
+
+
+def find(db: Db, id: str) -> Row:  # noqa: A002 - the field's word
+    return db.one(GROUPS, id=id, missing=missing("group", id))
+
+
+ROUTES = (
+    Route("GET", "/groups", index, "identity:list_groups", target=own, query="groups.index", fields=SHOWN),
+    Route(
+        "POST",
+        "/groups",
+        create,
+        "identity:create_group",
+        target=target_of_new,
+        body="groups.create",
+        event="identity.group.created",
+    ),
+    Route("GET", "/groups/{group_id}", show_one, "identity:get_group", target=target),
+    Route(
+        "PATCH",
+        "/groups/{group_id}",
+        update,
+        "identity:update_group",
+        target=target,
+        body="groups.update",
+        event="identity.group.updated",
+    ),
+    Route(
+        "DELETE",
+        "/groups/{group_id}",
+        delete,
+        "identity:delete_group",
+        target=target,
+        event="identity.group.deleted",
+    ),
+    Route(
+        "GET",
+        "/groups/{group_id}/users",
+        members,
+        "identity:list_users_in_group",
+        target=target,
+        fields=users.SHOWN,
+    ),
+    Route("GET", "/groups/{group_id}/users/{user_id}", check, "identity:check_user_in_group", target=target),
+    Route(
+        "PUT",
+        "/groups/{group_id}/users/{user_id}",
+        add,
+        "identity:add_user_to_group",
+        target=target,
+        event="identity.group.updated",
+    ),
+    Route(
+        "DELETE",
+        "/groups/{group_id}/users/{user_id}",
+        remove,
+        "identity:remove_user_from_group",
+        target=target,
+        event="identity.group.updated",
+    ),
+    Route(
+        "GET",
+        "/users/{user_id}/groups",
+        of_user,
+        "identity:list_groups_for_user",
+        target=users.target,
+        fields=SHOWN,
+    ),
+)

@@ -1,0 +1,256 @@
+"""Users, and what hangs on them: passwords, the projects they may work in.
+
+A password is hashed outside of the transaction, in the pool for such work. A changed password, a disabled or
+deleted user ends all of that user's tokens at once. Email and description are attributes like any a client
+invents.
+
+Source: identity API reference, "Users"; what a current identity service answers.
+"""
+
+from __future__ import annotations
+
+from monostack.identity import domains, passwords, projects, tokens
+from monostack.identity.attributes import (
+    bad,
+    fixed,
+    invented,
+    missing,
+    same_domain,
+    show,
+    show_all,
+    taken,
+    truth,
+    with_options,
+)
+from monostack.identity.auth import matching, refused
+from monostack.identity.tables import ASSIGNMENTS, MEMBERSHIPS, USERS
+from monostack.identity.wire import boolean_filter, cut, page, self_link
+from monostack.kit.context import Context
+from monostack.kit.db import Db, Row, Tx
+from monostack.kit.errors import Error
+from monostack.kit.request import Request
+from monostack.kit.resource import PUBLIC, Field, Response, Route
+
+KNOWN = frozenset(
+    (
+        "name",
+        "domain_id",
+        "enabled",
+        "default_project_id",
+        "password",
+        "original_password",
+        "options",
+        "password_expires_at",
+        "tenantId",
+    )
+)
+SHOWN = (
+    Field("id"),
+    Field("name", filter=True),
+    Field("domain_id", filter=True),
+    Field("enabled", filter=True, convert=boolean_filter),
+    Field("default_project_id", omit_none=True, filter=True),
+    Field("password_expires_at"),
+    Field("options"),
+    Field("links", self_link("users")),
+)
+
+
+def target(request: Request, db: Db) -> dict:
+    """What the rules on a user look at."""
+    user_id = request.path["user_id"]
+    return {"user_id": user_id} | target_of(db.one(USERS, id=user_id, lock=False))
+
+
+def target_of(row: Row | None) -> dict:
+    return {} if row is None else {"target.user.id": row["id"], "target.user.domain_id": row["domain_id"]}
+
+
+def target_of_new(request: Request, db: Db) -> dict:
+    return {"target.user.domain_id": domains.meant(request, db, request.body["user"])}
+
+
+def own(request: Request, db: Db) -> dict:
+    return {"target.domain_id": request.caller.domain_id}
+
+
+def index(request: Request, db: Db) -> dict:
+    where = {"domain_id": request.caller.domain_id} if request.caller.domain_id else {}
+    found = page(db, USERS, request, **where)
+    return request.list("users", show_all(request, SHOWN, found), found)
+
+
+def show_one(request: Request, db: Db) -> dict:
+    return {"user": show(request, SHOWN, find(db, request.path["user_id"]))}
+
+
+async def create(request: Request, ctx: Context) -> Response:
+    asked = request.body["user"]
+    stored = await _hash(ctx, asked.get("password"))
+    row = await ctx.write(_insert, request, asked, stored)
+    return Response(201, {"user": show(request, SHOWN, row)})
+
+
+def _insert(tx: Tx, request: Request, asked: dict, stored: str | None) -> Row:
+    domain_id = domains.meant(request, tx, asked)
+    domains.find(tx, domain_id)
+    words = f"Duplicate entry found with name {asked['name']} at domain ID {domain_id}"
+    row = tx.insert(
+        USERS,
+        taken=taken("user", words),
+        name=asked["name"],
+        domain_id=domain_id,
+        enabled=truth(asked.get("enabled")),
+        default_project_id=_default_project(tx, asked),
+        password_hash=stored,
+        options=with_options({}, asked.get("options")),
+        extra=invented(asked, KNOWN),
+    )
+    request.subject = row["id"]
+    return row
+
+
+def _default_project(tx: Tx, asked: dict) -> str | None:
+    """The default project asked for. It may be unknown, as clients name it before they make it; not a
+    domain."""
+    project_id = asked.get("default_project_id")
+    if project_id and (row := tx.one(projects.PROJECTS, id=project_id)) and row["is_domain"]:
+        raise bad("User's default project ID cannot be a domain ID: " + project_id)
+    return project_id
+
+
+async def _hash(ctx: Context, password: str | None) -> str | None:
+    if password is None:
+        return None
+    if len(password) > passwords.LONGEST:
+        raise bad(f"Password is longer than {passwords.LONGEST} characters.")
+    return await ctx.cpu(passwords.hashed, password, ctx.cloud.settings.identity.password_rounds)
+
+
+async def update(request: Request, ctx: Context) -> dict:
+    asked = request.body["user"]
+    stored = await _hash(ctx, asked.get("password"))
+    row = await ctx.write(_update, request, asked, stored)
+    return {"user": show(request, SHOWN, row) | {"extra": row["extra"]}}
+
+
+def _update(tx: Tx, request: Request, asked: dict, stored: str | None) -> Row:
+    row = find(tx, request.path["user_id"])
+    fixed(asked, row)
+    same_domain(asked, row)
+    values = {"extra": row["extra"] | invented(asked, KNOWN)}
+    if "name" in asked:
+        values["name"] = asked["name"]
+    if "enabled" in asked:
+        values["enabled"] = truth(asked["enabled"])
+    if "default_project_id" in asked:
+        values["default_project_id"] = _default_project(tx, asked)
+    if "options" in asked:
+        values["options"] = with_options(row["options"], asked["options"])
+    if "password" in asked:
+        values["password_hash"] = stored
+    tx.set(row, taken=taken("user", f"Duplicate entry found with name {asked.get('name')}"), **values)
+    if "password" in asked or values.get("enabled") is False:
+        tokens.revoke_all(tx, row["id"])
+    tx.after(tx.cloud.auth.bump)
+    request.subject = row["id"]
+    return row
+
+
+def delete(request: Request, tx: Tx) -> None:
+    row = find(tx, request.path["user_id"])
+    tx.hook("identity.user.delete", row)
+    tx.delete_all(ASSIGNMENTS, actor_id=row["id"])
+    tx.delete_all(MEMBERSHIPS, user_id=row["id"])
+    tx.delete(row)
+    tx.after(tx.cloud.auth.bump)
+
+
+async def change_password(request: Request, ctx: Context) -> Response:
+    """Change one's own password. It needs no token, but the old password."""
+    asked = _passwords(request.body)
+    user_id = request.path["user_id"]
+    user = await matching(
+        ctx, await ctx.read(lambda db: db.one(USERS, id=user_id)), asked["original_password"]
+    )
+    if not await ctx.read(tokens.may_log_in, user["id"]):
+        raise refused()
+    if user["options"].get("lock_password"):
+        raise bad(
+            "You cannot change your password at this time: an administrator has locked it (option "
+            "lock_password). Ask an administrator for a new one."
+        )
+    stored = await _hash(ctx, asked["password"])
+    await ctx.write(_set_password, user_id, user["password_hash"], stored)
+    return Response(204)
+
+
+def _set_password(tx: Tx, user_id: str, was: str, stored: str) -> None:
+    row = tx.one(USERS, id=user_id, missing=refused())
+    if not tx.set(row, when={"password_hash": was}, password_hash=stored):
+        raise Error(
+            409, "Conflict", "The password was changed by somebody else at the same moment. Try again."
+        )
+    tokens.revoke_all(tx, user_id)
+
+
+def _passwords(body) -> dict:
+    asked = body.get("user") if isinstance(body, dict) else None
+    if not isinstance(asked, dict):
+        raise bad("'user' is a required property: an object with original_password and password.")
+    for name in ("original_password", "password"):
+        if not isinstance(asked.get(name), str):
+            raise bad(f"'{name}' is a required property, a text.")
+    return asked
+
+
+def projects_of(request: Request, db: Db) -> dict:
+    """The projects on which a user has a role."""
+    row = find(db, request.path["user_id"])
+    found = cut(projects.of_user(db, row["id"]), request)
+    return request.list("projects", show_all(request, projects.SHOWN, found), found)
+
+
+def find(db: Db, id: str) -> Row:  # noqa: A002 - the field's word
+    return db.one(USERS, id=id, missing=missing("user", id))
+
+
+ROUTES = (
+    Route("GET", "/users", index, "identity:list_users", target=own, query="users.index", fields=SHOWN),
+    Route(
+        "POST",
+        "/users",
+        create,
+        "identity:create_user",
+        target=target_of_new,
+        body="users.create",
+        event="identity.user.created",
+    ),
+    Route("GET", "/users/{user_id}", show_one, "identity:get_user", target=target),
+    Route(
+        "PATCH",
+        "/users/{user_id}",
+        update,
+        "identity:update_user",
+        target=target,
+        body="users.update",
+        event="identity.user.updated",
+    ),
+    Route(
+        "DELETE",
+        "/users/{user_id}",
+        delete,
+        "identity:delete_user",
+        target=target,
+        event="identity.user.deleted",
+    ),
+    Route("POST", "/users/{user_id}/password", change_password, PUBLIC),
+    Route(
+        "GET",
+        "/users/{user_id}/projects",
+        projects_of,
+        "identity:list_user_projects",
+        target=target,
+        fields=projects.LISTED,
+    ),
+)
