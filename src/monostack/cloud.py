@@ -133,11 +133,24 @@ class Cloud:
         self._say_policy()
         schema.expand(self.engine, tables)
         self.engine.write_now(self._bootstrap)
-        self.app = App(self, [Site(self, service, package_folder(service)) for service in self.services])
-        for service, site in zip(self.services, self.app.by_mount.values(), strict=True):
-            if self.settings.shared_port is None:
-                for port in service.ports:
+        sites = []
+        for service in self.services:
+            folder = package_folder(service)
+            sites.append(Site(self, service, folder))
+            for companion in service.companions:
+                self.policies[companion.name] = self.policies[service.name]
+                sites.append(Site(self, companion, folder))
+        self.app = App(self, sites)
+        if self.settings.shared_port is None:
+            for site in sites:
+                for port in site.service.ports:
                     self.app.by_port[port + self.settings.port_offset] = site
+
+    @property
+    def customary_ports(self) -> list[int]:
+        """The ports of all services and their companions, with the offset."""
+        doors = [door for service in self.services for door in (service, *service.companions)]
+        return [port + self.settings.port_offset for door in doors for port in door.ports]
 
     def _bootstrap(self, tx) -> None:
         row = tx.one(ABOUT, name="id")

@@ -19,7 +19,7 @@ def listen(cloud: Cloud) -> list[socket.socket]:
     if settings.shared_port is not None:
         ports = [settings.shared_port]
     else:
-        ports = [port + settings.port_offset for service in cloud.services for port in service.ports]
+        ports = cloud.customary_ports
     sockets = []
     for port in ports:
         family = socket.AF_INET6 if ":" in settings.listen else socket.AF_INET

@@ -166,6 +166,9 @@ class Service:
     prefixes path prefixes under which `routes` stand, the first is the canonical one ("/v2.1", "/v2")
     endpoint what the catalogue's URL adds to the service's root ("/v2.1")
     overview (title, table, columns) of what `monostack status` shows
+    companions  further doors of the same service that speak otherwise: own ports, wire and routes, no
+    catalogue entry;
+             they share the service's tables, policies and schemas
     """
 
     name: str
@@ -187,6 +190,7 @@ class Service:
     websocket: Callable | None = None
     overview: tuple[tuple[str, Any, tuple[str, ...]], ...] = ()
     description: str = ""
+    companions: tuple[Service, ...] = ()
 
 
 class Response:
