@@ -62,6 +62,7 @@ def make_server(cloud: Cloud) -> Server:
         log_config=None,
         server_header=False,
         date_header=True,
+        proxy_headers=False,
         timeout_keep_alive=75,
         backlog=2048,
         timeout_graceful_shutdown=1,

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 from monostack.cli import common
 
@@ -47,23 +48,18 @@ def run(options: argparse.Namespace) -> int:
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(serve(settings))
+        return runner.run(serve(settings, options.access_log))
 
 
 def _logging(settings, options) -> None:
     logging.basicConfig(level=options.log.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    access = logging.getLogger("monostack.access")
-    access.propagate = False
-    access.setLevel(logging.INFO)
-    handler = logging.FileHandler(options.access_log or settings.state / "access.log")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    access.addHandler(handler)
 
 
-async def serve(settings, ready=None) -> int:
-    """Run the cloud until a signal; `ready(cloud)` is awaited once requests are answered."""
+async def serve(settings, access_log: str | None = None) -> int:
+    """Run the cloud until a signal; the exit status."""
     from monostack.cloud import Cloud, Held
+    from monostack.kit.access import AccessLog
     from monostack.server import PortTaken, listen, make_server
 
     started = time.perf_counter()
@@ -73,6 +69,7 @@ async def serve(settings, ready=None) -> int:
         cloud.take_state()
         sockets = listen(cloud)
         cloud.prepare()
+        cloud.app.access = AccessLog(Path(access_log or settings.state / "access.log"), cloud.clock.time)
     except (Held, PortTaken, ValueError) as reason:
         print(f"monostack: {reason}", file=sys.stderr)
         return 1
@@ -103,6 +100,7 @@ async def serve(settings, ready=None) -> int:
         server.force_exit = True
         await asyncio.wait({serving}, timeout=1.0)
         await cloud.stop()
+        cloud.app.access.flush()
     return 0
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from monostack.kit import ids, router
+from monostack.kit.access import AccessLog
 from monostack.kit.context import Context
 from monostack.kit.db.rows import DiskFull, Gone, Taken
 from monostack.kit.errors import Error
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from monostack.cloud import Cloud
 
 CHUNK = 1 << 20
-access = logging.getLogger("monostack.access")
 log = logging.getLogger(__name__)
 decode = msgspec.json.Decoder().decode
 
@@ -99,6 +99,7 @@ class App:
 
     def __init__(self, cloud: Cloud, sites: list[Site]) -> None:
         self.cloud = cloud
+        self.access: AccessLog | None = None
         self.by_port: dict[int, Site] = {}
         self.by_mount = {site.service.mount: site for site in sites if site.service.mount}
 
@@ -137,18 +138,9 @@ class App:
             response.headers.extend(request.response_headers)
             await _send(send, response, request.method)
         finally:
-            caller = request.caller
-            access.info(
-                '%s "%s %s" %s %s %s %s %.1fms',
-                request.remote,
-                request.method,
-                scope["path"],
-                response.status,
-                request.id,
-                caller.user_id if caller else "-",
-                caller.project_id if caller else "-",
-                (time.perf_counter() - started) * 1000,
-            )
+            if self.access is not None:
+                took = (time.perf_counter() - started) * 1000
+                self.access.write(request, scope["path"], response.status, took)
 
     def _site(self, scope) -> tuple[Site | None, str]:
         server = scope.get("server")
