@@ -120,7 +120,7 @@ def _apt(*arguments: str) -> None:
         check=False,
     )
     if done.returncode != 0:
-        last_words = "\n".join(done.stdout.splitlines()[-5:])
+        last_words = "\n".join(done.stdout.splitlines()[-15:])
         raise Missing(f"apt-get {' '.join(arguments)} failed:\n{last_words}")
 
 
