@@ -1,0 +1,85 @@
+"""The policy of every operation: the right rule is wired, and each kind of caller gets what the rule says.
+
+The rules' own meaning is tested in tests/unit/test_policy*.py; here it is the wiring. Each route is judged as it would be
+for a request of each persona about a thing that belongs to `owner`, through the route's own target function, and the
+verdict is compared with a table worked out from the contract's default rule by a second, naive reading.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+
+from monostack.cloud import load_services
+from monostack.kit.resource import ANYONE, PUBLIC
+
+OPERATIONS = Path(__file__).parent / "operations"
+
+
+def plain(path: str) -> str:
+    return re.sub(r"\{[^}]*\}", "{}", path).rstrip("/") or "/"
+
+
+def contract(title: str) -> dict[tuple[str, str, str], set[str]]:
+    """(method, path, action) -> the policy rules of the operation."""
+    out: dict[tuple[str, str, str], set[str]] = {}
+    with open(OPERATIONS / f"{title}.tsv", newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            key = (row["method"], plain(row["path"]), row["action"])
+            out.setdefault(key, set()).update(rule for rule in row["policies"].split(";") if rule)
+    return out
+
+
+def wired() -> list:
+    out = []
+    for service in load_services():
+        known = contract(service.title)
+        for route in service.routes:
+            prefix = "" if route.path.startswith("^") else service.prefixes[0]
+            path = plain(prefix + route.path.lstrip("^"))
+            rules = known.get((route.method, path, route.action or ""), set())
+            name = f"{service.name} {route.method} {path}" + (f" {route.action}" if route.action else "")
+            out.append(pytest.param(route, rules, id=name.replace(" ", "-")))
+    return out
+
+
+ONLY_A_FIELD = {"os_compute_api:os-flavor-extra-specs:index"}
+"""Rules that judge one field of an answer, not the operation."""
+
+
+@pytest.mark.parametrize(("route", "rules"), wired())
+def test_the_rule_is_one_of_the_operation(route, rules):
+    """A route's rule is among those the contract names for its operation (where it names any)."""
+    if not rules - ONLY_A_FIELD:
+        pytest.skip("the contract names no rule for this operation")
+    assert route.rule in rules, f"{route.rule} is not among {sorted(rules)}"
+
+
+def test_only_what_must_be_is_open():
+    """Routes that need no token: version documents, logging in, schemas of errors. Nothing that shows or changes."""
+    open_routes = {
+        f"{service.name} {route.method} {route.path}"
+        for service in load_services()
+        for route in service.routes
+        if route.rule == PUBLIC
+    }
+    changing = {each for each in open_routes if each.split()[1] not in ("GET", "HEAD", "OPTIONS")}
+    assert changing <= {
+        "identity POST /auth/tokens",
+        "identity POST ^/v2.0/tokens",
+        "identity POST /users/{user_id}/password",
+    }
+
+
+def test_no_change_is_open_to_anyone_with_a_token():
+    """ANYONE is for reading and for what judges by itself."""
+    changing = {
+        f"{service.name} {route.method} {route.path}"
+        for service in load_services()
+        for route in service.routes
+        if route.rule == ANYONE and route.method not in ("GET", "HEAD")
+    }
+    assert changing <= set()
