@@ -51,7 +51,7 @@ class Compute:
     build_attempts: int = 3
     soft_reboot_seconds: int = 60
     power_off_seconds: int = 60
-    metadata_port: int = 8775
+    metadata_secret: str = ""
     default_availability_zone: str = "nova"
     enabled_filters: tuple[str, ...] = (
         "ComputeFilter",
