@@ -38,6 +38,8 @@ FLAVORS = Table(
     Unique("name"),
 )
 
+MADE = Table("compute_made_at_first_start", Column("name", String(64), primary_key=True, nullable=False))
+
 FIRST_FLAVORS = (
     ("1", "m1.tiny", 512, 1, 1),
     ("2", "m1.small", 2048, 1, 20),
@@ -127,11 +129,9 @@ def copy(row) -> dict[str, Any]:
 
 def bootstrap(tx, cloud) -> None:
     """The flavors of the first start; an operator who deletes them does not get them back."""
-    from monostack.cloud import ABOUT
-
-    if tx.one(ABOUT, name="compute.flavors") is not None:
+    if tx.one(MADE, name="flavors") is not None:
         return
-    tx.insert(ABOUT, name="compute.flavors", value="made")
+    tx.insert(MADE, name="flavors")
     for flavor_id, name, ram, vcpus, disk in FIRST_FLAVORS:
         _insert(tx, id=flavor_id, name=name, ram=ram, vcpus=vcpus, disk=disk)
 

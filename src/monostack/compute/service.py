@@ -1,12 +1,14 @@
 """The compute service, put together from its rooms."""
 
-from monostack.compute import flavors, hosts, instance_actions, root
+from monostack.compute import flavors, hosts, instance_actions, keypairs, root
 from monostack.compute.servers import api, loop, parts, ports, rows
 from monostack.compute.wire import WIRE
 from monostack.kit.resource import Service
 
 TABLES = (
     flavors.FLAVORS,
+    flavors.MADE,
+    keypairs.KEYPAIRS,
     hosts.HOSTS,
     rows.SERVERS,
     rows.SPECS,
@@ -17,6 +19,7 @@ TABLES = (
 ROUTES = (
     *root.ROUTES,
     *flavors.ROUTES,
+    *keypairs.ROUTES,
     *api.ROUTES,
     *instance_actions.ROUTES,
 )

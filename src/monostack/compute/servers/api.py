@@ -48,7 +48,7 @@ def _shown(request, db, shown, row) -> dict:
 def _look_at_hosts(request, db) -> None:
     """Host states are shown from 2.16 on, to whom policy lets see them: one statement for the whole
     answer."""
-    request.host_statuses = {}
+    request.host_statuses, request.verdicts = {}, {}
     if request.version >= (2, 16) and request.allowed(fields.HOST_STATUS):
         request.host_statuses = hosts.statuses(db)
 

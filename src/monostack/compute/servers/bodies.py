@@ -243,7 +243,7 @@ def _automatic(request, tx, demanded: bool) -> list[dict[str, Any]]:
             409, "NetworkAmbiguous", "Multiple possible networks found, use a Network ID to be more specific."
         )
     if offered:
-        return [{"network_id": offered[0]["id"]}]
+        return [{"network_id": offered[0]["id"], "mtu": offered[0]["mtu"]}]
     if demanded:
         raise Error(
             400,
@@ -259,7 +259,7 @@ def _network(request, tx, network_id: str, each, offered: dict[str, Any], birth:
     if row is None:
         from monostack import network
 
-        other = network.network(tx, network_id)
+        row = other = network.network(tx, network_id)
         if (
             other is not None
             and other.get("external")
@@ -279,7 +279,7 @@ def _network(request, tx, network_id: str, each, offered: dict[str, Any], birth:
             "InvalidFixedIpAndMaxCountRequest",
             "Invalid instances count when a fixed IP is asked for: several servers cannot have one address.",
         )
-    return {"network_id": network_id, "fixed_ip": fixed_ip, "tag": each.get("tag")}
+    return {"network_id": network_id, "mtu": row["mtu"], "fixed_ip": fixed_ip, "tag": each.get("tag")}
 
 
 def _port(request, tx, port_id: str, each, birth: Birth) -> dict[str, Any]:
@@ -303,7 +303,8 @@ def _port(request, tx, port_id: str, each, birth: Birth) -> dict[str, Any]:
         raise Error(409, "PortInUse", f"Port {port_id} is still in use.")
     if not row["fixed_ips"] and row.get("ip_allocation") == "deferred":
         raise Error(400, "PortRequiresFixedIP", f"Port {port_id} requires a FixedIP in order to be used.")
-    return {"port_id": port_id, "network_id": row["network_id"], "tag": each.get("tag")}
+    mtu = network.network(tx, row["network_id"])["mtu"]
+    return {"port_id": port_id, "network_id": row["network_id"], "mtu": mtu, "tag": each.get("tag")}
 
 
 def _group(request, tx, birth: Birth) -> None:

@@ -23,7 +23,6 @@ def start(tx, row, spec, exclude: frozenset[str] = frozenset()) -> None:
     with tx.nested():
         place = placing.place(tx, row, spec, exclude)
         nics = ports.connect(tx, row, spec, place.host, place.zone)
-        shown, nics, _ = ports.look(tx, row, nics)
         tx.set(spec, networks=None, nics=nics)
     rows.move(
         tx,
@@ -38,7 +37,6 @@ def start(tx, row, spec, exclude: frozenset[str] = frozenset()) -> None:
         build_attempts=row["build_attempts"] + 1,
         attempts=0,
         cause=None,
-        **shown,
     )
     tx.wake_host(place.host, ("server", row["id"]))
 

@@ -65,7 +65,7 @@ def _one(request, tx, asked, birth: bodies.Birth, reservation: str, number: int,
         "forced": birth.forced,
         "tried": [],
     }
-    row = rows.add(
+    row, kept = rows.add(
         tx,
         spec,
         id=server_id,
@@ -82,7 +82,7 @@ def _one(request, tx, asked, birth: bodies.Birth, reservation: str, number: int,
         event="compute__do_build_and_run_instance",
     )
     if not later:
-        building.try_to_start(tx, row, rows.spec_of(tx, row))
+        building.try_to_start(tx, row, kept)
     return row
 
 

@@ -65,6 +65,7 @@ def _connect_one(tx, row, spec, asked: dict[str, Any], host: str, zone: str) -> 
         "port_id": port["id"],
         "mac": port["mac_address"],
         "network_id": port["network_id"],
+        "mtu": asked["mtu"],
         "own": own,
         "tag": asked.get("tag"),
     }

@@ -165,7 +165,7 @@ def spec_of(db, row):
 
 
 def add(tx, spec: dict[str, Any], **values):
-    """A new server, without a place yet."""
+    """A new server without a place yet: its row and its spec."""
     row = tx.insert(
         SERVERS,
         vm_state="building",
@@ -184,8 +184,7 @@ def add(tx, spec: dict[str, Any], **values):
         due_at=tx.now,
         **values,
     )
-    tx.insert(SPECS, id=row["id"], **spec)
-    return row
+    return row, tx.insert(SPECS, id=row["id"], **spec)
 
 
 def next_number(tx, server_id: str) -> int:

@@ -126,31 +126,39 @@ def _present(tx, row, fact: dict[str, Any]) -> None:
         return
     if power != row["power"] and power not in ("off", "crashed"):
         return
-    if row["verb"] == "create" and not _ports_are_up(tx, row):
-        tx.set(
-            row, seen_version=row["version"], power_state=POWER_STATES[power], updated_at=row["updated_at"]
-        )
+    if row["verb"] == "create":
+        _running(tx, row, power)
+    else:
+        _done(tx, row, power)
+
+
+def _running(tx, row, power: str) -> None:
+    """A new guest runs: it is ready if its ports are up, and shows them from now on in any case."""
+    shown, _, up = ports.look(tx, row, rows.spec_of(tx, row)["nics"])
+    if up:
+        _done(tx, row, power, **shown)
         return
-    _done(tx, row, power)
-
-
-def _ports_are_up(tx, row) -> bool:
-    _, _, up = ports.look(tx, row, rows.spec_of(tx, row)["nics"])
-    return up
+    tx.set(
+        row,
+        seen_version=row["version"],
+        power_state=POWER_STATES[power],
+        updated_at=row["updated_at"],
+        **shown,
+    )
 
 
 def ports_came_up(tx, row) -> None:
     """A port of a server that is being made came up; if the guest runs already and this was the last, it is
     ready."""
-    if row["seen_version"] == row["version"] and _ports_are_up(tx, row):
-        _done(tx, row, POWERS[row["power_state"]])
+    if row["seen_version"] == row["version"]:
+        _running(tx, row, POWERS[row["power_state"]])
 
 
-def _done(tx, row, power: str) -> None:
+def _done(tx, row, power: str, **values: Any) -> None:
     """The task is over."""
     verb = VERBS[row["verb"]]
     vm_state = verb.then if power == row["power"] else VM_STATES[power]
-    values: dict[str, Any] = {"power_state": POWER_STATES[power], "fault": None}
+    values |= {"power_state": POWER_STATES[power], "fault": None}
     if power != row["power"]:
         values["power"] = "off"
     if row["launched_at"] is None:

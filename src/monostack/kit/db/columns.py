@@ -5,6 +5,8 @@ does its work: NULL in deleted rows), no deferred foreign key. Booleans are inte
 text, on every database alike, so a row reads the same everywhere.
 """
 
+import operator
+
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, String, Text
@@ -17,10 +19,15 @@ Unique = sa.UniqueConstraint
 
 
 class Boolean(sa.TypeDecorator):
-    """True and False in Python, 1 and 0 in every database."""
+    """True and False in Python, 1 and 0 in every database.
+
+    `reads`, here and below, is what turns a value that is not null into Python's, without SQLAlchemy's own
+    layers: a list of a thousand rows calls it ten thousand times.
+    """
 
     impl = sa.SmallInteger
     cache_ok = True
+    reads = operator.truth
 
     def process_bind_param(self, value, dialect):
         return None if value is None else int(value)
@@ -34,6 +41,7 @@ class JSON(sa.TypeDecorator):
 
     impl = sa.Text
     cache_ok = True
+    reads = msgspec.json.Decoder().decode
 
     def process_bind_param(self, value, dialect):
         return None if value is None else msgspec.json.encode(value).decode()

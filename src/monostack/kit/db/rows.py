@@ -184,6 +184,13 @@ class Compiled:
         for index, column in enumerate(compiled._result_columns):
             # drivers give floats as floats; SQLAlchemy would ask for the wire type, which nobody knows here
             number = isinstance(column.type, sa.Float)
+            reads = getattr(column.type, "reads", None)
+            if reads is not None:
+                space[f"p{index}"] = reads
+                parts.append(
+                    f"{self.keys[index]!r}: None if v[{index}] is None else p{index}(v[{index}])"
+                )
+                continue
             processor = None if number else column.type.dialect_impl(dialect).result_processor(dialect, None)
             if isinstance(column.type, sa.TypeDecorator) and processor is None:
                 processor = column.type.result_processor(dialect, None)
