@@ -87,7 +87,7 @@ def test_the_sixteen_marks_are_judged_as_the_bits_mean():
         mark = send * 1 + receive * 2 + replies_out * 4 + replies_in * 8
         assert (mark in firewall.NEW) == (send and receive)
         sender_agrees, receiver_agrees = send or replies_out, receive or replies_in
-        assert (mark in firewall.KNOWN) == (sender_agrees and receiver_agrees)
+        assert (mark in firewall.REPLY) == (sender_agrees and receiver_agrees)
 
 
 def test_a_port_may_send_from_its_addresses_and_allowed_pairs_only():

@@ -1,15 +1,18 @@
 """Security groups as nftables text.
 
-A rule of a security group says which packets may BEGIN a conversation; replies follow by themselves.
+A rule of a security group says who may speak to whom; replies to what it allows follow by themselves.
 Whether a packet is a reply is known to connection tracking, which on this side of the kernel works for IP
 and not for bridges; which guest's interface a packet came from or goes to is known to the bridge and not to
 IP. So the work is divided:
 
-- The bridge decides, without any memory, whether this packet could begin a conversation. Four bits of the
-  packet's mark carry the answer: 1 the sender's rules allow it, 2 the receiver's rules allow it, 4 the sender
+- The bridge decides, without any memory, whether the rules allow this packet. Four bits of the packet's
+  mark carry the answer: 1 the sender's rules allow it, 2 the receiver's rules allow it, 4 the sender
   has a stateful group, 8 the receiver has one. An interface that nobody filters leaves its bits set.
-- IP, reached through br_netfilter, looks at the connection and at those four bits: a new one needs 1 and 2, a
-  known one needs (1 or 4) and (2 or 8).
+- IP, reached through br_netfilter, looks at the connection and at those four bits: a reply needs (1 or 4) and
+  (2 or 8), everything else needs 1 and 2.
+
+So the side that began a conversation is judged by the rules of now with every packet, and a rule that was
+taken away ends what it had allowed without anybody searching the table of connections for it.
 
 Everything that depends on a port is found by interface name in two verdict maps, everything that depends on
 a group stands once in two chains and two sets of its members' addresses. The length of the way of a packet
@@ -35,7 +38,7 @@ MAY_SEND, MAY_RECEIVE, REPLIES_OUT, REPLIES_IN = 1, 2, 4, 8
 ALL = MAY_SEND | MAY_RECEIVE | REPLIES_OUT | REPLIES_IN
 
 NEW = [mark for mark in range(16) if mark & MAY_SEND and mark & MAY_RECEIVE]
-KNOWN = [mark for mark in range(16) if mark & (MAY_SEND | REPLIES_OUT) and mark & (MAY_RECEIVE | REPLIES_IN)]
+REPLY = [mark for mark in range(16) if mark & (MAY_SEND | REPLIES_OUT) and mark & (MAY_RECEIVE | REPLIES_IN)]
 STATELESS = [MAY_SEND | MAY_RECEIVE]
 
 # Protocol names of the network API, which takes the number too (IANA protocol numbers).
@@ -145,9 +148,10 @@ def base() -> str:
             f"flush chain {table} prerouting",
             f"flush chain {table} forward",
             f"add rule {table} prerouting ct zone set iifname map @zones",
-            f"add rule {table} forward ct state established,related meta mark {braces(KNOWN)} accept",
-            f"add rule {table} forward ct state new,untracked meta mark {braces(NEW)} accept",
-            f"add rule {table} forward meta mark {braces(STATELESS)} accept",
+            f"add rule {table} forward ct state related {marked(REPLY)} accept",
+            f"add rule {table} forward ct direction reply ct state established {marked(REPLY)} accept",
+            f"add rule {table} forward ct state new,established,untracked {marked(NEW)} accept",
+            f"add rule {table} forward {marked(STATELESS)} accept",
         ]
     return "\n".join(lines) + "\n"
 
@@ -216,8 +220,9 @@ def read_groups(listing: list[dict]) -> list[str]:
     ]
 
 
-def read_combinations(listing: list[dict]) -> list[str]:
-    return [name for name in chain_names(listing) if name.startswith(("in-all-", "out-all-"))]
+def is_combination(chain: str) -> bool:
+    """Whether a chain stands for several groups at once."""
+    return chain.startswith(("in-all-", "out-all-"))
 
 
 def chain_names(listing: list[dict]) -> list[str]:
@@ -437,6 +442,10 @@ def link_local(mac: str) -> str:
 
 def allow(bit: int) -> str:
     return f"meta mark set meta mark or {bit} accept"
+
+
+def marked(marks: Iterable[int]) -> str:
+    return f"meta mark {braces(marks)}"
 
 
 def braces(items: Iterable[object]) -> str:

@@ -194,15 +194,15 @@ def remove(link: IPRoute, router_id: str, cloud_id: str) -> bool:
     """Take the router away with its cables; True when nothing of it is left."""
     alias = names.label(cloud_id, "router", router_id)
     namespace = names.router_namespace(router_id)
-    for item in link.get_links():
-        if item.get("ifalias") == alias or item.get("ifname") == names.gateway_leg(router_id):
-            links.remove(link, item.get("ifname"))
+    for name, item in links.present().items():
+        if item["alias"] == alias or name == names.gateway_leg(router_id):
+            links.remove(link, name)
     if namespaces.exists(namespace):
         with namespaces.within(namespace), links.connect() as inner:
             for end in stale(inner, {}):
                 links.remove(inner, end)
     namespaces.remove(namespace)
-    left = any(item.get("ifalias") == alias for item in link.get_links())
+    left = any(item["alias"] == alias for item in links.present().values())
     return not left and namespace not in namespaces.names(namespace)
 
 

@@ -7,6 +7,7 @@ names that derive from its id, and then looks whether it is gone. Nothing in her
 import contextlib
 import os
 import socket
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from monostack.kit.crash import point
@@ -14,7 +15,6 @@ from monostack.node.errors import Broken, Retry
 from monostack.node.networks import facts_of
 from monostack.node.networks.journal import Journal
 from monostack.node.networks.linux import (
-    connections,
     firewall,
     links,
     names,
@@ -145,8 +145,6 @@ class World:
         label = names.label(self.cloud_id, "port", part["id"])
         links.tap(self.link, interface, part["mtu"], bridge, label, part["admin_up"])
         service.dhcp_server(network["id"], self.run).place(part, network)
-        if before is not None and less_allowed(before, part):
-            self.end_conversations([before, part])
 
     def make_security_group(self, part: dict, before: dict | None) -> None:
         id = part["id"]
@@ -161,31 +159,11 @@ class World:
         else:
             self.change_firewall(lambda: firewall.group(part))
             self.groups.add(id)
-        if before is None:
-            return
-        gone = set(before["members"]) - set(part["members"])
-        if gone and any(self.names_group(group, id) for group in self.of("security_group").values()):
-            connections.end(gone)
-        if lost(before, part):
-            self.end_conversations(
-                [port for port in self.of("port").values() if id in port["security_groups"]]
-            )
-
-    @staticmethod
-    def names_group(group: dict, id: str) -> bool:
-        return any(rule["remote_group_id"] == id for rule in group["rules"])
 
     def make_router(self, part: dict, before: dict | None) -> None:
         routers.converge(self.link, part, self.of("network"), self.cloud_id, before)
 
-    def end_conversations(self, ports: list[dict]) -> None:
-        """Forget what these ports' guests are saying, so that the rules of now are asked again."""
-        for port in ports:
-            zone = self.zones.get(names.bridge(port["network_id"]))
-            if zone is not None:
-                connections.end((fixed["ip"] for fixed in port["fixed_ips"]), zone)
-
-    def change_firewall(self, text) -> None:
+    def change_firewall(self, text: Callable[[], str]) -> None:
         """One transaction; if the kernel disagrees with what we remember of it, read it and try once more."""
         point("linux.firewall.before")
         try:
@@ -218,32 +196,32 @@ class World:
         interface = names.tap(id)
         links.remove(self.link, interface)
         if self.filtered.get(interface):
+            chains = self.chains_of(interface)
             self.change_firewall(lambda: firewall.remove_port(self.filtered.get(interface, {})))
+            self.remove_unused(chains)
         self.filtered.pop(interface, None)
         part = self.parts.get(("port", id))
         if part is not None:
             service.dhcp_server(part["network_id"], self.run).drop(id)
-            self.end_conversations([part])
-        self.remove_unused_chains()
         return links.find(self.link, interface) is None
 
-    def remove_unused_chains(self) -> None:
-        """Chains for a combination of groups that no port has any more."""
-        used = {
-            text.rpartition(" ")[2]
-            for sets in self.filtered.values()
-            for name in ("from", "to")
-            for text in sets.get(name, ())
-        }
-        for chain in firewall.read_combinations(nft.listing("chains bridge")):
-            if chain not in used:
-                with contextlib.suppress(nft.Refused):
-                    nft.run(firewall.remove_chain(chain))
+    def chains_of(self, interface: str) -> set[str]:
+        sets = self.filtered.get(interface, {})
+        return {text.rpartition(" ")[2] for name in ("from", "to") for text in sets.get(name, ())}
+
+    def remove_unused(self, chains: Iterable[str]) -> None:
+        """Of these chains, remove those that stand for a combination of groups which no port has any more."""
+        combinations = {chain for chain in chains if firewall.is_combination(chain)}
+        if not combinations:
+            return
+        for chain in combinations - set().union(*(self.chains_of(interface) for interface in self.filtered)):
+            with contextlib.suppress(nft.Refused):
+                nft.run(firewall.remove_chain(chain))
 
     def unmake_security_group(self, id: str) -> bool:
         if id not in self.groups:
             return True
-        self.remove_unused_chains()
+        self.remove_unused(firewall.chain_names(nft.listing("chains bridge")))
         point("linux.firewall.group.remove.before")
         try:
             nft.run(firewall.remove_group(id))
@@ -263,10 +241,10 @@ class World:
 
     def look(self) -> dict[tuple[str, str], dict]:
         """Everything of this cloud that is there, also what no part names any more."""
-        present = {item.get("ifname"): item for item in self.link.get_links()}
+        present = links.present()
         found: set[tuple[str, str]] = set()
         for item in present.values():
-            owner = names.read_label(item.get("ifalias"), self.cloud_id)
+            owner = names.read_label(item["alias"], self.cloud_id)
             if owner is not None and owner[0] != "cloud":
                 found.add(owner)
         found |= self.labelled_namespaces()
@@ -301,7 +279,7 @@ class World:
         if kind == "port":
             bridge = present.get(names.bridge(part["network_id"]))
             tap = present.get(names.tap(id))
-            return bool(tap and bridge and tap.get("master") == bridge["index"])
+            return bool(tap and bridge and tap["master"] == bridge["index"])
         if kind == "router":
             return namespaces.exists(names.router_namespace(id)) and all(
                 near in present for near in routers.legs(part)
@@ -344,22 +322,3 @@ class World:
 
 def rules_of(group: dict) -> tuple:
     return group["stateful"], group["rules"]
-
-
-def lost(before: dict, after: dict) -> bool:
-    """Whether a group allowed something that it no longer does; ids of rules say nothing about that."""
-
-    def meaning(group: dict) -> set[tuple]:
-        return {
-            tuple(sorted((k, v) for k, v in rule.items() if k != "id" and v is not None))
-            for rule in group["rules"]
-        }
-
-    return not meaning(before) <= meaning(after)
-
-
-def less_allowed(before: dict, after: dict) -> bool:
-    """Whether a port lost a group, an address, or its freedom from being filtered."""
-    groups = set(before["security_groups"]) - set(after["security_groups"])
-    ips = {fixed["ip"] for fixed in before["fixed_ips"]} - {fixed["ip"] for fixed in after["fixed_ips"]}
-    return bool(groups or ips or (after["port_security"] and not before["port_security"]))
