@@ -1,6 +1,11 @@
 """The compute service, put together from its rooms."""
 
-from monostack.compute import flavors, hosts, instance_actions, keypairs, root
+from monostack.compute import flavors, hosts, instance_actions, keypairs, metadata, root
+from monostack.compute.consoles import api as consoles
+from monostack.compute.consoles.service import NOVNC, SERIAL
+from monostack.compute.consoles.tokens import TOKENS as CONSOLE_TOKENS
+from monostack.compute.metadata import passwords
+from monostack.compute.metadata.service import METADATA
 from monostack.compute.servers import api, loop, parts, ports, rows
 from monostack.compute.wire import WIRE
 from monostack.kit.resource import Service
@@ -15,6 +20,8 @@ TABLES = (
     rows.NUMBERS,
     rows.LEFTOVERS,
     instance_actions.ACTIONS,
+    passwords.PASSWORDS,
+    CONSOLE_TOKENS,
 )
 ROUTES = (
     *root.ROUTES,
@@ -22,11 +29,14 @@ ROUTES = (
     *keypairs.ROUTES,
     *api.ROUTES,
     *instance_actions.ROUTES,
+    *passwords.ROUTES,
+    *consoles.ROUTES,
 )
 
 
 def bootstrap(tx, cloud) -> None:
     flavors.bootstrap(tx, cloud)
+    cloud.metadata = metadata.answerer(cloud)
 
 
 SERVICE = Service(
@@ -51,5 +61,6 @@ SERVICE = Service(
         ("network.port.up", ports.on_up),
     ),
     bootstrap=bootstrap,
+    companions=(METADATA, NOVNC, SERIAL),
     description="OpenStack Compute",
 )
