@@ -1,4 +1,4 @@
-"""Identity with nothing above it, on SQLite and on PostgreSQL; its callers; what its answers are promised to be."""
+"""Identity with nothing above it, on SQLite and PostgreSQL; its callers; what its answers must look like."""
 
 from __future__ import annotations
 
