@@ -25,7 +25,7 @@ from monostack.network.attributes import Attribute, bad
 from monostack.network.wire import WIRE
 
 LONGEST_TAG = 255
-MOST_TAGS = 50
+PARENTS = ("network", "security_group", "ext_parent")
 
 
 def own(caller) -> dict[str, Any]:
@@ -40,6 +40,8 @@ class Collection:
     name, plural, path   as bodies and URLs spell it
     missing              the error's name and words when an id names nothing ({id})
     seen                 (db, caller) -> conditions on what he may see
+    among, may_see       the same where conditions on columns cannot say it: for lists a Core condition with
+                         the caller's project as bindparam "viewer", for one row (row, viewer) -> bool
     create               (request, tx, values) -> row; values by the wire's names, defaults filled in
     update               (request, tx, row, values) -> row
     delete               (request, tx, row)
@@ -56,6 +58,8 @@ class Collection:
     attributes: tuple[Attribute, ...]
     missing: tuple[str, str]
     seen: Callable = lambda db, caller: own(caller)  # noqa: E731
+    among: Any = None
+    may_see: Callable = lambda row, viewer: True  # noqa: E731
     create: Callable | None = None
     update: Callable | None = None
     delete: Callable | None = None
@@ -74,7 +78,10 @@ class Collection:
 
     def find(self, db, caller, id: str):  # noqa: A002
         """The row, if the caller may see it; raises the resource's 404."""
-        return db.one(self.table, id=id, missing=self.not_found(id), **self.seen(db, caller))
+        row = db.one(self.table, id=id, missing=self.not_found(id), **self.seen(db, caller))
+        if not (caller.admin or caller.service or self.may_see(row, caller.project_id)):
+            raise self.not_found(id)
+        return row
 
     def render(self, request, db, row) -> dict[str, Any]:
         self.complete(db, [row])
@@ -100,6 +107,9 @@ def index(collection: Collection, request, db) -> dict[str, Any]:
 def _page(collection: Collection, request, db):
     where = collection.seen(db, request.caller)
     tests = [test for test in (collection.sieve(request, db), _tag_test(request)) if test is not None]
+    caller = request.caller
+    if collection.among is not None and not (caller.admin or caller.service):
+        where |= {"among": collection.among, "values": {"viewer": caller.project_id or ""}}
     if not tests:
         return db.page(collection.table, request, **where)
     asked = request.paging
@@ -138,10 +148,18 @@ def _only(request) -> None:
         request.only = frozenset(names)
 
 
+def list_target(request, db) -> dict[str, Any]:
+    """What a list is judged on: things of the caller's own, in his own. Which of them he sees, `seen`
+    says."""
+    own_ids = dict(request.caller.own)
+    for parent in PARENTS:
+        own_ids[f"{parent}:project_id"] = own_ids[f"{parent}:tenant_id"] = own_ids["project_id"]
+    return own_ids
+
+
 def show(collection: Collection, request, db) -> dict[str, Any]:
     _only(request)
-    row = collection.find(db, request.caller, request.path["id"])
-    return {collection.name: collection.render(request, db, row)}
+    return {collection.name: collection.render(request, db, request.row)}
 
 
 # creating
@@ -338,8 +356,15 @@ def routes(collection: Collection, *, listing: Callable | None = None) -> tuple[
     event = f"network.{name}."
     target = partial(row_target, collection)
     out = [
-        Route("GET", path, listing or partial(index, collection), f"get_{name}", fields=collection.shown),
-        Route("GET", one, partial(show, collection), f"get_{name}"),
+        Route(
+            "GET",
+            path,
+            listing or partial(index, collection),
+            f"get_{name}",
+            fields=collection.shown,
+            target=list_target,
+        ),
+        Route("GET", one, partial(show, collection), f"get_{name}", target=target),
     ]
     if collection.create is not None:
         out.append(

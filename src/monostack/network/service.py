@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from monostack.kit.resource import Service
-from monostack.network import bootstrap, networks, root, security_group_rules, security_groups, subnets
+from monostack.network import (
+    agents,
+    bootstrap,
+    extensions,
+    floating_ips,
+    ip_availability,
+    networks,
+    quotas,
+    root,
+    security_group_rules,
+    security_groups,
+    subnets,
+)
 from monostack.network.hosting import PARTS
 from monostack.network.parts import PART_KINDS
 from monostack.network.ports import api as ports
+from monostack.network.routers import api as routers
+from monostack.network.routers.rows import host_arrived
 from monostack.network.tables import TABLES
 from monostack.network.wire import WIRE
 
@@ -25,9 +39,16 @@ SERVICE = Service(
         *ports.ROUTES,
         *security_groups.ROUTES,
         *security_group_rules.ROUTES,
+        *routers.ROUTES,
+        *floating_ips.ROUTES,
+        *quotas.ROUTES,
+        *agents.ROUTES,
+        *extensions.ROUTES,
+        *ip_availability.ROUTES,
     ),
     tables=(*TABLES, PARTS, bootstrap.DONE),
     parts=PART_KINDS,
+    hooks=(("host.hello", host_arrived),),
     needs=("identity",),
     bootstrap=bootstrap.bootstrap,
 )

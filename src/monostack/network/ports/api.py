@@ -12,7 +12,9 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from monostack.kit.db import like, ne
+import sqlalchemy as sa
+
+from monostack.kit.db import like
 from monostack.kit.errors import Error
 from monostack.network import checks
 from monostack.network.attributes import DESCRIPTION, ID, NAME, OWNER, STANDARD, Attribute, bad, boolean
@@ -146,15 +148,15 @@ def parents(db, row) -> dict:
     }
 
 
-def seen(db, caller) -> dict:
-    """A project sees its own ports, and those of others on its networks."""
-    if caller.admin or caller.service:
-        return {}
-    mine = caller.project_id or ""
-    guests = db.all(PORTS, network_project_id=mine, project_id=ne(mine))
-    if not guests:
-        return {"project_id": mine}
-    return {"id": [row["id"] for row in guests] + [row["id"] for row in db.all(PORTS, project_id=mine)]}
+SEEN = sa.or_(
+    PORTS.c.project_id == sa.bindparam("viewer"),
+    PORTS.c.network_project_id == sa.bindparam("viewer"),
+)
+"""A project sees its own ports, and those of others on its networks."""
+
+
+def may_see(row, viewer: str | None) -> bool:
+    return viewer in (row["project_id"], row["network_project_id"])
 
 
 # filters that are no columns
@@ -382,7 +384,9 @@ COLLECTION = Collection(
     PORTS,
     ATTRIBUTES,
     ("PortNotFound", "Port {id} could not be found."),
-    seen=seen,
+    seen=lambda db, caller: {},
+    among=SEEN,
+    may_see=may_see,
     create=create,
     update=update,
     delete=delete,

@@ -14,7 +14,7 @@ from monostack.kit import agents
 from monostack.kit.errors import Error
 from monostack.kit.ids import new_uuid
 from monostack.network import addresses, associations, hosting, limits, security_groups
-from monostack.network.tables import PORT_GROUPS, PORTS, SECURITY_GROUPS
+from monostack.network.tables import PORT_GROUPS, PORTS, ROUTERS, SECURITY_GROUPS
 
 MAC_PREFIX = "fa:16:3e"
 MAC_DRAWS = 16
@@ -292,6 +292,8 @@ def port_changed(tx, port, **values: Any) -> None:
         hosting.changed(tx, "network", port["network_id"])
     if port["device_owner"] in (ROUTER_INTERFACE, ROUTER_GATEWAY):
         hosting.changed(tx, "router", port["device_id"])
+    if port["device_owner"] == ROUTER_GATEWAY and "fixed_ips" in values:
+        tx.update(ROUTERS, {"gateway_port_id": port["id"]}, gateway_ips=port["fixed_ips"])
     tx.hook("network.port.changed", port)
 
 

@@ -1,0 +1,148 @@
+"""Agents: the hosts, as networking's operators are used to seeing them.
+
+One process per host does all the work here; it is shown as the three agents that clients know how to list
+(switching, DHCP, routing), each as alive as its host. Nothing is stored: they are views of the hosts, with
+ids derived from the host's name.
+
+Source: networking API reference, "Agents", "DHCP agent scheduler", "L3 agent scheduler".
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from monostack.kit import agents as hosts
+from monostack.kit import clock
+from monostack.kit.errors import Error
+from monostack.kit.resource import Route
+from monostack.kit.wire import boolean
+from monostack.network.hosting import PARTS
+from monostack.network.networks import COLLECTION as NETWORK
+from monostack.network.tables import NETWORKS, ROUTERS
+from monostack.network.wire import WIRE
+
+SWITCH, DHCP, L3 = "Open vSwitch agent", "DHCP agent", "L3 agent"
+KINDS = {
+    SWITCH: ("neutron-openvswitch-agent", "N/A", None),
+    DHCP: ("neutron-dhcp-agent", "dhcp_agent", "nova"),
+    L3: ("neutron-l3-agent", "l3_agent", "nova"),
+}
+NAMES = uuid.UUID("6f0c2f3e-5d0e-4b0a-9d55-0d1c7a0b2f11")
+
+
+def agent_id(host: str, kind: str) -> str:
+    return str(uuid.uuid5(NAMES, f"{host}/{kind}"))
+
+
+def _view(db, host, kind: str) -> dict[str, Any]:
+    binary, topic, zone = KINDS[kind]
+    return {
+        "id": agent_id(host["name"], kind),
+        "agent_type": kind,
+        "binary": binary,
+        "topic": topic,
+        "host": host["name"],
+        "admin_state_up": True,
+        "created_at": clock.spaced(host["created_at"]),
+        "started_at": clock.spaced(host["started_at"]),
+        "heartbeat_timestamp": clock.spaced(host["seen_at"]),
+        "description": None,
+        "resources_synced": None,
+        "availability_zone": zone,
+        "alive": hosts.alive(db, host),
+        "configurations": {"driver": (host["networking"] or {}).get("driver")},
+    }
+
+
+def everyone(db) -> list[dict[str, Any]]:
+    return [_view(db, host, kind) for host in hosts.hosts(db) for kind in KINDS]
+
+
+def of_hosts(db, names: set[str], kind: str) -> list[dict[str, Any]]:
+    """The agents of one kind on these hosts."""
+    return [_view(db, host, kind) for host in hosts.hosts(db) if host["name"] in names]
+
+
+def _find(request, db) -> dict[str, Any]:
+    asked = request.path["id"]
+    for agent in everyone(db):
+        if agent["id"] == asked:
+            return agent
+    raise Error(404, "AgentNotFound", f"Agent {asked} could not be found")
+
+
+def index(request, db) -> dict[str, Any]:
+    found = everyone(db)
+    for name in ("id", "host", "agent_type", "binary", "topic", "availability_zone"):
+        wanted = request.query_all(name)
+        if wanted:
+            found = [agent for agent in found if agent[name] in wanted]
+    if "alive" in request.query:
+        try:
+            alive = boolean(request.query["alive"])
+        except ValueError as reason:
+            raise WIRE.invalid(request, str(reason)) from None
+        found = [agent for agent in found if agent["alive"] is alive]
+    only = set(request.query_all("fields"))
+    if only:
+        found = [{name: value for name, value in agent.items() if name in only} for agent in found]
+    return {"agents": found}
+
+
+def show(request, db) -> dict[str, Any]:
+    return {"agent": _find(request, db)}
+
+
+def _carried(db, agent: dict[str, Any], kind: str) -> list[str]:
+    return [row["part_id"] for row in db.all(PARTS, host=agent["host"], kind=kind, desired="present")]
+
+
+def dhcp_networks(request, db) -> dict[str, Any]:
+    """The networks whose guests this host's DHCP serves."""
+    agent = _find(request, db)
+    ids = _carried(db, agent, "network") if agent["agent_type"] == DHCP else []
+    rows = db.all(NETWORKS, order="id", id=ids) if ids else []
+    NETWORK.complete(db, rows)
+    return {"networks": request.render_all(NETWORK.shown, rows)}
+
+
+def l3_routers(request, db) -> dict[str, Any]:
+    """The routers that this host carries."""
+    from monostack.network.routers.api import COLLECTION as ROUTER
+
+    agent = _find(request, db)
+    rows = db.all(ROUTERS, order="id", host=agent["host"]) if agent["agent_type"] == L3 else []
+    return {"routers": request.render_all(ROUTER.shown, rows)}
+
+
+def serving(request, db) -> dict[str, Any]:
+    """Which hosts' DHCP serves a network."""
+    network = NETWORK.find(db, request.caller, request.path["id"])
+    carriers = {
+        row["host"] for row in db.all(PARTS, part_id=network["id"], kind="network", desired="present")
+    }
+    return {"agents": of_hosts(db, carriers, DHCP)}
+
+
+def zones(request, db) -> dict[str, Any]:
+    """One zone, for networks and for routers, available while a host lives."""
+    known = hosts.hosts(db)
+    if not known:
+        return {"availability_zones": []}
+    state = "available" if any(hosts.alive(db, host) for host in known) else "unavailable"
+    return {
+        "availability_zones": [
+            {"name": "nova", "resource": resource, "state": state} for resource in ("network", "router")
+        ]
+    }
+
+
+ROUTES = (
+    Route("GET", "/v2.0/agents", index, "get_agent"),
+    Route("GET", "/v2.0/agents/{id}", show, "get_agent"),
+    Route("GET", "/v2.0/agents/{id}/dhcp-networks", dhcp_networks, "get_dhcp-networks"),
+    Route("GET", "/v2.0/agents/{id}/l3-routers", l3_routers, "get_l3-routers"),
+    Route("GET", "/v2.0/networks/{id}/dhcp-agents", serving, "get_dhcp-agents"),
+    Route("GET", "/v2.0/availability_zones", zones, "get_availability_zone"),
+)
