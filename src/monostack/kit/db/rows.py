@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.operators import in_op, not_in_op
 
 
 class Row(dict):
@@ -162,7 +164,7 @@ class Compiled:
     __slots__ = ("binders", "fixed", "keys", "make", "names", "sql", "table")
 
     def __init__(self, statement, dialect, table: sa.Table | None) -> None:
-        compiled = statement.compile(dialect=dialect)
+        compiled = visitors.replacement_traverse(statement, {}, _spread).compile(dialect=dialect)
         self.sql = str(compiled)
         self.names = list(compiled.positiontup or ())
         self.fixed = {name: value for name, value in compiled.params.items() if value is not None}
@@ -215,6 +217,17 @@ class Compiled:
                 value = binders[name](value)
             out.append(value)
         return tuple(out)
+
+
+def _spread(element, **_):
+    """`column.in_([...])` with its values as parameters of their own, which is what a driver understands."""
+    if not isinstance(element, sa.BinaryExpression) or element.operator not in (in_op, not_in_op):
+        return None
+    values = element.right
+    if not isinstance(values, sa.BindParameter) or not values.expanding or values.value is None:
+        return None
+    binds = [sa.bindparam(None, value, type_=values.type, unique=True) for value in values.value]
+    return element.left.in_(binds) if element.operator is in_op else element.left.not_in(binds)
 
 
 def primary_key(table: sa.Table) -> tuple[str, ...]:
