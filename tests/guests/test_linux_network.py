@@ -22,31 +22,24 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
+import uvloop
+
+from monostack.kit import crash
+from monostack.node.errors import Broken, Retry
+from monostack.node.networks.linux import LinuxNetworks, links, names, namespaces, obstacle
 
 CLONE_NEWNS, CLONE_NEWNET, MS_REC, MS_PRIVATE = 0x20000, 0x40000000, 0x4000, 0x40000
-NEEDED = ("dnsmasq", "nft", "busybox", "ping", "ip", "unshare")
+NEEDED = ("nft", "busybox", "ping", "ip")
 
 
 def missing() -> str | None:
-    if os.geteuid() != 0:
-        return "making network namespaces needs root"
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
     absent = [program for program in NEEDED if shutil.which(program, path=path) is None]
-    if absent:
-        return f"not installed: {', '.join(absent)}"
-    if not os.path.exists("/proc/sys/net/bridge"):
-        return "this kernel has no br_netfilter"
-    done = subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True)
-    return None if done.returncode == 0 else "this machine does not let us make namespaces"
+    return f"not installed: {', '.join(absent)}" if absent else obstacle()
 
 
 REASON = missing()
 pytestmark = [pytest.mark.namespaces, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
-
-if REASON is None:
-    from monostack.kit import crash
-    from monostack.node.errors import Broken, Retry
-    from monostack.node.networks.linux import LinuxNetworks, links, names, namespaces
 
 
 def new() -> str:
@@ -58,7 +51,7 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.loop = asyncio.new_event_loop()
+        self.loop = uvloop.new_event_loop()
         ready: Future = Future()
         self.thread = threading.Thread(target=self._live, args=(ready,), name="machine", daemon=True)
         self.thread.start()

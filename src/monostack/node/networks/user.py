@@ -168,7 +168,7 @@ def netdev(port: dict, network: dict, forwarded: int) -> str:
             break
     else:
         return f"user,id={id},restrict=on"
-    cidr = ipaddress.ip_network(subnet["cidr"])
+    cidr = ipaddress.IPv4Network(subnet["cidr"])
     host = subnet["gateway_ip"]
     if host is None or host == fixed["ip"] or ipaddress.ip_address(host) not in cidr:
         host = spare_address(cidr, {fixed["ip"]})

@@ -15,5 +15,6 @@ that the cloud is whole, and closed.
 """
 
 from monostack.node.networks.linux.driver import LinuxNetworks
+from monostack.node.networks.linux.probe import obstacle
 
-__all__ = ["LinuxNetworks"]
+__all__ = ["LinuxNetworks", "obstacle"]

@@ -127,7 +127,7 @@ class Server:
     def converge(self, network: dict, ports: list[dict], domain: str) -> None:
         """Let dnsmasq run with what the network and its ports say."""
         hosts = self.folder / "hosts"
-        hosts.mkdir(mode=0o755, parents=True, exist_ok=True)
+        open_folder(hosts)
         wanted = {port["id"]: text for port in ports if (text := host(port, network))}
         for path in hosts.iterdir():
             if path.name not in wanted:
@@ -238,13 +238,22 @@ class Server:
         return f"--conf-file={self.config}".encode() in words
 
 
+def open_folder(path: Path) -> None:
+    """A folder that everybody may read, whatever this program's umask is: dnsmasq runs as nobody."""
+    if path.is_dir():
+        return
+    open_folder(path.parent)
+    path.mkdir(exist_ok=True)
+    path.chmod(0o755)
+
+
 def write(path: Path, text: str) -> bool:
     """Put a whole file in its place if it is not there already; True when it was not."""
     try:
         if path.read_text() == text:
             return False
     except FileNotFoundError:
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        open_folder(path.parent)
     fresh = path.with_name(f".{path.name}~")
     point("linux.dhcp.write.before")
     fresh.write_text(text)

@@ -14,7 +14,6 @@ again.
 
 import asyncio
 import logging
-import os
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ from typing import Any
 from monostack.node.errors import Broken, Retry
 from monostack.node.networks import KINDS, facts_of
 from monostack.node.networks.journal import Journal
+from monostack.node.networks.linux.probe import obstacle
 
 JOURNAL = "linux-network.jsonl"
 RUN = Path("/run/monostack")
@@ -47,8 +47,9 @@ class LinuxNetworks:
         self.world: Any = None
 
     async def start(self) -> dict:
-        if os.geteuid() != 0:
-            raise Broken("The linux networks need root; use the networks 'user' without it.")
+        reason = await asyncio.to_thread(obstacle)
+        if reason is not None:
+            raise Broken(f"{reason} Without it, use the networks 'user'.")
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="networks")
         await self._do(self._open)
         for key in await self._do(self.world.listening):
@@ -112,14 +113,15 @@ class LinuxNetworks:
         from monostack.node.networks.linux.world import World
 
         run = Path(self.options.get("run", RUN)) / self.cloud_id
-        self.world = World(
+        world = World(
             self.journal,
             self.cloud_id,
             run,
             self.options.get("dns_domain", DOMAIN),
             self.options.get("uplink", True),
         )
-        self.world.open()
+        world.open()
+        self.world = world
 
     async def _do(self, work: Callable, *arguments: Any) -> Any:
         """Have work done in the thread; what the kernel refuses reaches the agent as words."""

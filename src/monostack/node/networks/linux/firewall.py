@@ -31,6 +31,8 @@ from collections.abc import Iterable
 
 from monostack.node.errors import Broken
 
+Pair = tuple[str, ipaddress.IPv4Network | ipaddress.IPv6Network]
+
 METADATA = "169.254.169.254"
 TABLE = "bridge monostack"
 
@@ -251,7 +253,7 @@ def members(verb: str, group_id: str, addresses: Iterable[str]) -> list[str]:
 
 def single_addresses(addresses: Iterable[str]) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
     """Members are single addresses, which are found at once among any number; a small range is spelt out."""
-    single = set()
+    single: set[ipaddress.IPv4Address | ipaddress.IPv6Address] = set()
     for text in addresses:
         network = ipaddress.ip_network(text, strict=False)
         if network.num_addresses > 256:
@@ -412,24 +414,22 @@ def read_field(field: str | dict) -> str:
     return f"{field['prefix']['addr']}/{field['prefix']['len']}"
 
 
-def own_addresses(part: dict) -> list[tuple[str, ipaddress.IPv4Network | ipaddress.IPv6Network]]:
+def own_addresses(part: dict) -> list[Pair]:
     """Pairs of link address and IP range that the port may send from."""
     pairs = {(part["mac"].lower(), ipaddress.ip_network(fixed["ip"])) for fixed in part["fixed_ips"]}
     for allowed in part["allowed_address_pairs"]:
         mac = (allowed.get("mac_address") or part["mac"]).lower()
         pairs.add((mac, ipaddress.ip_network(allowed["ip_address"], strict=False)))
-    kept = [
-        (mac, network)
-        for mac, network in pairs
-        if not any(
-            mac == other_mac
-            and network != other
-            and network.version == other.version
-            and network.subnet_of(other)
-            for other_mac, other in pairs
-        )
-    ]
-    return sorted(kept, key=lambda pair: (pair[0], pair[1].version, pair[1]))
+    kept = [pair for pair in pairs if not any(covers(other, pair) for other in pairs)]
+    return sorted(kept, key=lambda pair: (pair[0], pair[1].version, int(pair[1].network_address)))
+
+
+def covers(wide: Pair, narrow: Pair) -> bool:
+    """Whether what one pair allows is part of what another, wider one allows."""
+    if wide == narrow or wide[0] != narrow[0] or wide[1].version != narrow[1].version:
+        return False
+    lowest, highest = int(wide[1].network_address), int(wide[1].broadcast_address)
+    return lowest <= int(narrow[1].network_address) and int(narrow[1].broadcast_address) <= highest
 
 
 def link_local(mac: str) -> str:

@@ -92,11 +92,16 @@ def attributes(data: bytes) -> dict[int, bytes]:
     return found
 
 
-def index(link: IPRoute, name: str) -> int:
+def get(link: IPRoute, name: str) -> dict:
+    """An interface that must be there."""
     found = find(link, name)
     if found is None:
         raise Retry(f"The interface {name} has disappeared.")
-    return found["index"]
+    return found
+
+
+def index(link: IPRoute, name: str) -> int:
+    return get(link, name)["index"]
 
 
 def remove(link: IPRoute, name: str) -> None:
@@ -128,7 +133,7 @@ def bridge(link: IPRoute, name: str, mtu: int, alias: str) -> int:
             br_nf_call_ip6tables=1,
         )
         point("linux.bridge.after")
-        found = find(link, name)
+        found = get(link, name)
     settle(link, found, mtu=mtu, alias=alias)
     return found["index"]
 
@@ -144,7 +149,7 @@ def tap(link: IPRoute, name: str, mtu: int, master: str, alias: str, up: bool) -
         finally:
             os.close(descriptor)
         point("linux.tap.after")
-        found = find(link, name)
+        found = get(link, name)
     settle(link, found, mtu=mtu, alias=alias, master=index(link, master), up=up)
 
 
@@ -182,7 +187,7 @@ def cable(
         point("linux.cable.before")
         link.link("add", ifname=near, kind="veth", peer=peer)
         point("linux.cable.after")
-        found = find(link, near)
+        found = get(link, near)
     settle(link, found, mtu=mtu, alias=alias, master=index(link, master) if master else None, up=up)
 
 
@@ -270,4 +275,4 @@ def routes(link: IPRoute, wanted: dict[str, str]) -> None:
 
 def loopback(link: IPRoute, alias: str) -> None:
     """Every namespace of ours carries its label on its own `lo`."""
-    settle(link, find(link, "lo"), alias=alias)
+    settle(link, get(link, "lo"), alias=alias)

@@ -70,6 +70,7 @@ class Listener:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
+        assert task is not None
         self.talking.add(task)
         try:
             if len(self.talking) <= MAX_CONNECTIONS:
@@ -131,7 +132,9 @@ class Request:
         self.parser.feed_data(data)
 
     def on_message_begin(self) -> None:
-        self.url, self.headers, self.body = b"", {}, bytearray()
+        self.url = b""
+        self.headers: dict[str, str] = {}
+        self.body = bytearray()
 
     def on_url(self, url: bytes) -> None:
         self.url += url

@@ -39,7 +39,7 @@ def create(name: str) -> None:
 
     def leave_and_bind() -> None:
         try:
-            _call("unshare", CLONE_NEWNET)
+            leave()
             point("linux.namespace.bind.before")
             _mount(f"/proc/self/task/{threading.get_native_id()}/ns/net", path, MS_BIND)
             point("linux.namespace.bind.after")
@@ -51,6 +51,11 @@ def create(name: str) -> None:
     thread.join()
     if failure:
         raise failure[0]
+
+
+def leave() -> None:
+    """Move this thread into a new namespace, which ends with the thread unless it is given a name."""
+    _call("unshare", CLONE_NEWNET)
 
 
 def remove(name: str) -> None:

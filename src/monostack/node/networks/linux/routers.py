@@ -142,7 +142,7 @@ def converge(
     with namespaces.within(namespace), links.connect() as inner:
         for leg in wanted.values():
             mtu = networks[leg["network_id"]]["mtu"]
-            links.settle(inner, links.find(inner, leg["end"]), mtu=mtu, mac=leg["mac"], up=True)
+            links.settle(inner, links.get(inner, leg["end"]), mtu=mtu, mac=leg["mac"], up=True)
         point("linux.router.translation.before")
         nft.run(translation(router))
         point("linux.router.translation.after")
@@ -159,11 +159,16 @@ def floating(router: dict | None) -> set[tuple[str, str]]:
 
 
 def into(
-    link: IPRoute, namespace: str, near: str, far: str, network: dict, mac: str, alias: str, up: bool = True
+    link: IPRoute,
+    namespace: str,
+    near: str,
+    far: str,
+    network: dict,
+    mac: str | None,
+    alias: str,
+    up: bool = True,
 ) -> None:
-    """A cable from a network's bridge into a namespace, anew if its far end is in one that no name stands
-    for.
-    """
+    """A cable from a network's bridge into a namespace; laid anew if its far end is elsewhere."""
 
     def lay() -> None:
         target = os.open(namespaces.RUN / namespace, os.O_RDONLY | os.O_CLOEXEC)
@@ -209,7 +214,7 @@ def remove(link: IPRoute, router_id: str, cloud_id: str) -> bool:
 def source_networks(router: dict) -> list[tuple[ipaddress.IPv4Network, str]]:
     """Which network a guest that calls the router's metadata address is on, by its source."""
     return [
-        (ipaddress.ip_network(f"{address}/{prefix}", strict=False), interface["network_id"])
+        (ipaddress.IPv4Network(f"{address}/{prefix}", strict=False), interface["network_id"])
         for interface in router["interfaces"]
         for address, prefix in ipv4(interface["ips"])
     ]

@@ -49,7 +49,7 @@ def converge(link: IPRoute, network: dict, ports: list[dict], run: Path, cloud_i
     mac = next((subnet["dhcp_mac"] for subnet in network["subnets"] if subnet["dhcp_mac"]), None)
     into(link, namespace, names.service_leg(network["id"]), names.SERVICE_END, network, mac, alias)
     with namespaces.within(namespace), links.connect() as inner:
-        links.settle(inner, links.find(inner, names.SERVICE_END), mtu=network["mtu"], mac=mac, up=True)
+        links.settle(inner, links.get(inner, names.SERVICE_END), mtu=network["mtu"], mac=mac, up=True)
         links.addresses(inner, names.SERVICE_END, wanted)
     server = dhcp_server(network["id"], run)
     if dhcp.served(network):

@@ -28,7 +28,7 @@ def converge(link: IPRoute, network: dict, machine: int, cloud_id: str) -> None:
         links.settle(outer, end, mtu=network["mtu"], alias=alias, up=True)
         wanted, refused = [], []
         for address, prefix in gateways(network):
-            range_ = ipaddress.ip_network(f"{address}/{prefix}", strict=False)
+            range_ = ipaddress.IPv4Network(f"{address}/{prefix}", strict=False)
             user = used_by(outer, range_, end["index"])
             if user is None:
                 wanted.append((address, prefix))
@@ -57,7 +57,7 @@ def used_by(outer: IPRoute, range_: ipaddress.IPv4Network, own: int) -> str | No
     for route in outer.get_routes(family=2, table=254):
         if not route["dst_len"] or route.get("oif") == own:
             continue
-        destination = ipaddress.ip_network(f"{route.get('dst')}/{route['dst_len']}")
+        destination = ipaddress.IPv4Network(f"{route.get('dst')}/{route['dst_len']}")
         if destination.overlaps(range_):
             user = route.get("oif")
             through = outer.get_links(user)[0].get("ifname") if user else "no interface"

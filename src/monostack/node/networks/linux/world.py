@@ -15,6 +15,7 @@ from monostack.node.errors import Broken, Retry
 from monostack.node.networks import facts_of
 from monostack.node.networks.journal import Journal
 from monostack.node.networks.linux import (
+    dhcp,
     firewall,
     links,
     names,
@@ -55,7 +56,7 @@ class World:
         """Enter the cloud's namespace, making it if need be, and read what stands in it."""
         self.parts = self.journal.replay()
         self.journal.compact(self.parts)
-        self.run.mkdir(mode=0o755, parents=True, exist_ok=True)
+        dhcp.open_folder(self.run)
         self.machine = namespaces.own()
         point("linux.cloud.namespace.before")
         namespaces.create(self.namespace)
@@ -67,7 +68,7 @@ class World:
             os.close(entrance)
         self.link = links.connect()
         own = names.label(self.cloud_id, "cloud", self.cloud_id)
-        present = links.find(self.link, "lo").get("ifalias")
+        present = links.get(self.link, "lo").get("ifalias")
         if present not in (None, own):
             raise Broken(f"The namespace {self.namespace} belongs to another cloud ({present}).")
         links.loopback(self.link, own)
@@ -261,7 +262,7 @@ class World:
             if name in known or not namespaces.exists(name):
                 continue
             with namespaces.within(name), links.connect() as inner:
-                owner = names.read_label(links.find(inner, "lo").get("ifalias"), self.cloud_id)
+                owner = names.read_label(links.get(inner, "lo").get("ifalias"), self.cloud_id)
             if owner is not None:
                 found.add(owner)
         return found
