@@ -279,6 +279,7 @@ LIFE = (
     {**BARE, "boot": 2},
     {**BARE, "boot": 2, "disk": 2},
     {**BARE, "boot": 2, "disk": 2, "ram": 160},
+    {**BARE, "boot": 3, "disk": 2, "ram": 160},
 )
 
 
