@@ -505,6 +505,37 @@ def test_nobody_speaks_for_a_neighbour_unless_allowed(cloud):
     assert liar.reaches("10.0.0.12", "-I", "10.0.0.99")
 
 
+def test_a_packet_that_fits_no_conversation_passes_only_where_nobody_filters(cloud):
+    """An echo reply that nobody asked for: no rule means it, yet a port without security gets everything."""
+    net = network(subnet("10.0.0.0/24"))
+    open_group = group(rule())
+    cloud.make(open_group, net)
+    parts = [port(net, f"10.0.0.{number}", number, [open_group["id"]]) for number in (11, 12)]
+    speaker, hearer = [cloud.boot(part, f"{part['fixed_ips'][0]['ip']}/24") for part in parts]
+    assert speaker.reaches("10.0.0.12")
+
+    def heard() -> bool:
+        with raw_icmp(speaker) as speaking, raw_icmp(hearer) as listening:
+            listening.settimeout(0.5)
+            speaking.sendto(b"\0\0" + b"\xdb\x97\x12\x34\x12\x34" + bytes(2), ("10.0.0.12", 0))
+            with contextlib.suppress(TimeoutError):
+                return b"\x12\x34\x12\x34" in listening.recv(100)
+        return False
+
+    assert not heard()
+    free = {"version": 2, "port_security": False, "security_groups": []}
+    cloud.make(*(part | free for part in parts))
+    assert heard()
+
+
+def raw_icmp(guest: Guest) -> socket.socket:
+    def inside() -> socket.socket:
+        with namespaces.within(guest.name):
+            return socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+
+    return guest.machine.call(inside)
+
+
 def test_floating_ips_from_the_machine_from_guests_and_between_routers(cloud, machine):
     public = network(subnet("172.24.4.0/24", enable_dhcp=False, dhcp_ip=None), external=True, mtu=1500)
     one, two = network(subnet("10.0.0.0/24")), network(subnet("10.0.0.0/24"))

@@ -5,11 +5,12 @@ Whether a packet is a reply is known to connection tracking, which on this side 
 and not for bridges; which guest's interface a packet came from or goes to is known to the bridge and not to
 IP. So the work is divided:
 
-- The bridge decides, without any memory, whether the rules allow this packet. Four bits of the packet's
-  mark carry the answer: 1 the sender's rules allow it, 2 the receiver's rules allow it, 4 the sender
-  has a stateful group, 8 the receiver has one. An interface that nobody filters leaves its bits set.
-- IP, reached through br_netfilter, looks at the connection and at those four bits: a reply needs (1 or 4) and
-  (2 or 8), everything else needs 1 and 2.
+- The bridge decides, without any memory, whether the rules allow this packet. Four bits of the packet's mark
+  carry the answer: 1 the sender's rules allow it, 2 the receiver's rules allow it, 4 the sender has a stateful
+  group, 8 the receiver has one. An interface that nobody filters leaves its bits set, and two of them leave a
+  fifth one.
+- IP, reached through br_netfilter, looks at the connection and at those bits: with the fifth one nothing is
+  asked at all, a reply needs (1 or 4) and (2 or 8), everything else needs 1 and 2.
 
 So the side that began a conversation is judged by the rules of now with every packet, and a rule that was
 taken away ends what it had allowed without anybody searching the table of connections for it.
@@ -38,6 +39,7 @@ TABLE = "bridge monostack"
 
 MAY_SEND, MAY_RECEIVE, REPLIES_OUT, REPLIES_IN = 1, 2, 4, 8
 ALL = MAY_SEND | MAY_RECEIVE | REPLIES_OUT | REPLIES_IN
+UNFILTERED = ALL | 16
 
 NEW = [mark for mark in range(16) if mark & MAY_SEND and mark & MAY_RECEIVE]
 REPLY = [mark for mark in range(16) if mark & (MAY_SEND | REPLIES_OUT) and mark & (MAY_RECEIVE | REPLIES_IN)]
@@ -109,7 +111,7 @@ def base() -> str:
     for chain, hook in CHAINS.items():
         lines += [f"add chain {TABLE} {chain} {hook}", f"flush chain {TABLE} {chain}"]
     for chain, words in (
-        ("prerouting", f"meta mark set {ALL}"),
+        ("prerouting", f"meta mark set {UNFILTERED}"),
         ("prerouting", "iifname @guarded jump spoofing"),
         ("prerouting", "iifname vmap @from"),
         ("spoofing", f"meta mark set {ALL & ~(MAY_SEND | REPLIES_OUT)}"),
@@ -150,6 +152,7 @@ def base() -> str:
             f"flush chain {table} prerouting",
             f"flush chain {table} forward",
             f"add rule {table} prerouting ct zone set iifname map @zones",
+            f"add rule {table} forward meta mark {UNFILTERED} accept",
             f"add rule {table} forward ct state related {marked(REPLY)} accept",
             f"add rule {table} forward ct direction reply ct state established {marked(REPLY)} accept",
             f"add rule {table} forward ct state new,established,untracked {marked(NEW)} accept",
