@@ -1,0 +1,74 @@
+"""Image: the disks that servers are born from, their data and who may use them.
+
+An image is a row first and data later; the data is a file that is written once, never changed, and linked by
+the hosts that need it. This is what other services may ask; they import it inside the function that needs it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+
+def get(db, caller, image_id: str, missing: Exception | None = None) -> dict | None:
+    """The image if the caller may see it; otherwise `missing` is raised, or None returned."""
+    from monostack.image import sight
+
+    return sight.get(db, caller, image_id, missing)
+
+
+def view(db, row) -> dict[str, Any]:
+    """What a host needs to know of an image."""
+    names = ("id", "disk_format", "container_format", "size", "min_disk", "min_ram", "status", "checksum")
+    return {name: row[name] for name in names} | {"properties": row["properties"] or {}}
+
+
+def path(cloud, image_id: str) -> Path | None:
+    """The file with the data of an image, None if it has none. Not to be called inside a handler's
+    transaction."""
+    from monostack.image import store
+
+    return store.path(cloud, image_id)
+
+
+def create(
+    tx,
+    *,
+    name: str,
+    owner: str,
+    disk_format: str,
+    container_format: str = "bare",
+    min_disk: int = 0,
+    min_ram: int = 0,
+    visibility: str = "private",
+    properties: dict[str, str] | None = None,
+) -> dict:
+    """A new image without data (queued); for snapshots."""
+    from monostack.image import rows
+
+    return rows.insert(
+        tx,
+        name=name,
+        owner=owner,
+        disk_format=disk_format,
+        container_format=container_format,
+        min_disk=min_disk,
+        min_ram=min_ram,
+        visibility=visibility,
+        properties=properties or {},
+    )
+
+
+async def receive(cloud, image_id: str, chunks) -> dict:
+    """Take an image's data from an asynchronous iterator of bytes; the row, active.
+
+    Raises Error in words, and the image is queued again, when the data cannot be taken.
+    """
+    from monostack.image import upload
+
+    return await upload.receive(cloud, image_id, chunks)
+
+
+def delete(tx, row) -> None:
+    """Delete an image; its data follows."""
+    from monostack.image import rows
+
+    rows.delete(tx, row)

@@ -1,0 +1,1 @@
+"""What the image service answers over HTTP, one module a resource."""

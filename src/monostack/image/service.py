@@ -1,0 +1,29 @@
+"""The image service, assembled."""
+
+from monostack.image import loops, store, tables
+from monostack.image.api import actions, data, documents, images, info, members, tags, versions
+from monostack.image.wire import WIRE
+from monostack.kit.resource import Service
+
+ROOMS = (versions, images, data, actions, tags, members, info, documents)
+
+
+def bootstrap(tx, cloud) -> None:
+    """Tell the node where the data of images are."""
+    cloud.image_file = lambda image_id: store.path(cloud, image_id)
+
+
+SERVICE = Service(
+    name="image",
+    type="image",
+    title="glance",
+    ports=(9292,),
+    mount="image",
+    wire=WIRE,
+    routes=tuple(route for room in ROOMS for route in room.ROUTES),
+    tables=tables.ALL,
+    loops=loops.LOOPS,
+    needs=("identity",),
+    bootstrap=bootstrap,
+    description="OpenStack Image Service",
+)

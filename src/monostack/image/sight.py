@@ -1,0 +1,59 @@
+"""Who sees which image. What a caller may not see does not exist for him: 404, never 403.
+
+public and community images are seen by all, shared ones by their owner and by members (whether or not they
+have accepted yet), private ones by their owner. Administrators see everything.
+"""
+
+from monostack.image.tables import IMAGES, MEMBERS
+from monostack.kit.errors import Error
+
+OPEN = ("public", "community")
+
+
+def get(db, caller, image_id: str, missing: Exception | None = None) -> dict | None:
+    """The image if the caller may see it; otherwise `missing` is raised, or None returned."""
+    row = db.one(IMAGES, id=image_id)
+    if row is not None and (caller.admin or _seen(db, caller, row)):
+        return row
+    if missing is not None:
+        raise missing
+    return None
+
+
+def _seen(db, caller, row: dict) -> bool:
+    if row["visibility"] in OPEN:
+        return True
+    if caller.project_id is None:
+        return False
+    if row["owner"] == caller.project_id:
+        return True
+    return row["visibility"] == "shared" and membership(db, row["id"], caller.project_id) is not None
+
+
+def membership(db, image_id: str, member_id: str | None) -> dict | None:
+    """The row that makes a project a member of an image."""
+    return db.one(MEMBERS, image_id=image_id, member_id=member_id or "", lock=False)
+
+
+def no_image(image_id: str) -> Error:
+    return Error(404, "NotFound", f"No image found with ID {image_id}")
+
+
+def find(request, db) -> dict:
+    """The image of the path; raises 404."""
+    image_id = request.path["image_id"]
+    return get(db, request.caller, image_id, no_image(image_id))
+
+
+def target(request, db) -> dict:
+    """What policy judges: the image of the path with its owner, visibility and the caller's membership."""
+    row = find(request, db)
+    out = {
+        "project_id": row["owner"],
+        "owner": row["owner"],
+        "visibility": row["visibility"],
+        "image_id": row["id"],
+    }
+    if row["visibility"] == "shared" and row["owner"] != request.caller.project_id:
+        out["member_id"] = request.caller.project_id
+    return out

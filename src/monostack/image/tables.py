@@ -1,0 +1,81 @@
+"""What the image service keeps.
+
+Properties and tags stand twice: in the image's row, because every answer shows all of them, and in tables of
+their own, because lists filter by them. `rows` writes both.
+
+`upload` is the token of the upload that owns the image while it is saving, `blob` the token of its data; a
+token names the file (see `store`). A deleted row stays: its id is never given out again, and its file goes
+only because this row says so.
+"""
+
+from monostack.kit.db import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    due,
+    live,
+    stamps,
+)
+
+IMAGES = Table(
+    "image_images",
+    Column("name", String(255)),
+    Column("status", String(30)),
+    Column("visibility", String(9)),
+    Column("owner", String(255)),
+    Column("disk_format", String(20)),
+    Column("container_format", String(20)),
+    Column("size", BigInteger),
+    Column("virtual_size", BigInteger),
+    Column("checksum", String(32)),
+    Column("os_hash_algo", String(64)),
+    Column("os_hash_value", String(128)),
+    Column("min_disk", Integer, default=lambda: 0),
+    Column("min_ram", Integer, default=lambda: 0),
+    Column("protected", Boolean, default=lambda: False),
+    Column("os_hidden", Boolean, default=lambda: False),
+    Column("properties", JSON),
+    Column("tags", JSON),
+    Column("upload", String(64)),
+    Column("blob", String(64)),
+    Column("deleted_at", String(26)),
+    *stamps(),
+    *due(),
+    live(),
+    Index("image_images_owner", "owner", "live"),
+    Index("image_images_visibility", "visibility", "live"),
+    Index("image_images_created", "created_at"),
+    Index("image_images_name", "name"),
+)
+IMAGES.info["stamp_updated"] = True
+
+PROPERTIES = Table(
+    "image_properties",
+    Column("image_id", String(64), primary_key=True, nullable=False),
+    Column("name", String(255), primary_key=True, nullable=False),
+    Column("value", Text),
+)
+
+TAGS = Table(
+    "image_tags",
+    Column("image_id", String(64), primary_key=True, nullable=False),
+    Column("value", String(255), primary_key=True, nullable=False),
+)
+
+MEMBERS = Table(
+    "image_members",
+    Column("image_id", String(64), primary_key=True, nullable=False),
+    Column("member_id", String(255), primary_key=True, nullable=False),
+    Column("status", String(20)),
+    *stamps(),
+    Index("image_members_member", "member_id", "status"),
+)
+MEMBERS.info["stamp_updated"] = True
+
+ALL = (IMAGES, PROPERTIES, TAGS, MEMBERS)

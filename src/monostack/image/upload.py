@@ -1,0 +1,150 @@
+"""Taking an image's data: a flow of two short writes around a stream.
+
+The claim turns the image from queued to saving and names a token; whoever holds the token owns the upload. A
+second upload is refused by the claim, a deleted image or an upload declared dead by `loops` is noticed by the
+token. While data come, the claim is renewed; hashing and writing run in a thread, one MiB at a time, while
+the next is received.
+"""
+
+import asyncio
+import errno
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from monostack.image import store
+from monostack.image.formats import Inspector, Refused
+from monostack.image.sight import no_image
+from monostack.image.tables import IMAGES
+from monostack.image.wire import bad, conflict, too_large
+from monostack.kit import ids
+from monostack.kit.errors import Error
+
+CHUNK = 1 << 20
+RENEW_SECONDS = 10.0
+DEAD_AFTER = 60.0
+
+Write = Callable[..., Awaitable[Any]]
+
+
+async def receive(
+    cloud,
+    image_id: str,
+    chunks: AsyncIterator[bytes],
+    write: Write | None = None,
+    finished: Callable[[], None] | None = None,
+) -> dict:
+    """Take the data of a queued image; the row, active. Raises Error in words, and the image is queued again.
+
+    `write` runs a function in a transaction (the engine's by default); `finished` is called before the last
+    one.
+    """
+    write = write or cloud.engine.write
+    token = ids.new_uuid()
+    row = await write(_claim, image_id, token)
+    inspector = Inspector(row["disk_format"], row["container_format"])
+    if not cloud.settings.image.enforce_format:
+        inspector.looks = False
+    sink = store.Sink(store.file(cloud, image_id, token), inspector)
+    try:
+        await asyncio.to_thread(sink.open)
+        await _pump(cloud, image_id, token, chunks, sink)
+        found = await asyncio.to_thread(sink.finish)
+        if finished is not None:
+            finished()
+        return await write(_finish, image_id, token, found)
+    except BaseException as reason:
+        sink.close()
+        await asyncio.shield(_give_up(cloud, image_id, token))
+        told = _told(reason)
+        if told is reason:
+            raise
+        raise told from reason
+
+
+def _claim(tx, image_id: str, token: str) -> dict:
+    row = tx.one(IMAGES, id=image_id, missing=no_image(image_id))
+    missing = [name for name in ("disk_format", "container_format") if row[name] is None]
+    if missing:
+        raise bad(f"Properties {', '.join(missing)} must be set prior to saving data.")
+    if row["status"] != "queued":
+        raise conflict(f"Image status transition from {row['status']} to saving is not allowed")
+    tx.set(row, status="saving", upload=token, due_at=tx.cloud.clock.after(DEAD_AFTER))
+    return row
+
+
+def _renew(tx, image_id: str, token: str) -> bool:
+    row = tx.one(IMAGES, id=image_id, upload=token, status="saving")
+    if row is None:
+        return False
+    return tx.set(row, due_at=tx.cloud.clock.after(DEAD_AFTER), updated_at=row["updated_at"])
+
+
+def _finish(tx, image_id: str, token: str, found: dict) -> dict:
+    row = tx.one(IMAGES, id=image_id, upload=token, status="saving", missing=_overtaken(image_id))
+    tx.set(row, status="active", upload=None, blob=token, due_at=None, **found)
+    return row
+
+
+def _queue_again(tx, image_id: str, token: str) -> None:
+    row = tx.one(IMAGES, id=image_id, upload=token, status="saving")
+    if row is not None:
+        tx.set(row, status="queued", upload=None, due_at=None)
+    tx.after(store.discard, tx.cloud, image_id, token)
+
+
+async def _give_up(cloud, image_id: str, token: str) -> None:
+    await cloud.engine.write(_queue_again, image_id, token)
+
+
+def _overtaken(image_id: str) -> Error:
+    return Error(
+        410,
+        "Gone",
+        f"Image {image_id} could not be found after upload. The image may have been deleted during "
+        "the upload.",
+    )
+
+
+async def _pump(cloud, image_id: str, token: str, chunks: AsyncIterator[bytes], sink: store.Sink) -> None:
+    """Bring the chunks to the sink: one batch is worked on while the next is received."""
+    most = cloud.settings.image.max_bytes
+    batch: list[bytes] = []
+    waiting, total = 0, 0
+    working: asyncio.Future | None = None
+    renewed = time.monotonic()
+    try:
+        async for chunk in chunks:
+            batch.append(chunk)
+            waiting += len(chunk)
+            total += len(chunk)
+            if total > most:
+                raise too_large(f"The image is larger than {most} bytes, the most that this cloud takes.")
+            if waiting < CHUNK:
+                continue
+            if working is not None:
+                await working
+            working = asyncio.ensure_future(asyncio.to_thread(sink.take, batch))
+            batch, waiting = [], 0
+            if time.monotonic() - renewed > RENEW_SECONDS:
+                renewed = time.monotonic()
+                if not await cloud.engine.write(_renew, image_id, token):
+                    raise _overtaken(image_id)
+    finally:
+        if working is not None:
+            await asyncio.wait([working])
+    if working is not None:
+        working.result()
+    if batch:
+        await asyncio.to_thread(sink.take, batch)
+
+
+def _told(reason: BaseException) -> BaseException:
+    """The reason as the caller is to hear it."""
+    if isinstance(reason, Refused):
+        return bad(str(reason))
+    if isinstance(reason, ConnectionResetError):
+        return bad("The caller went away in the middle of the data. The image is queued again.")
+    if isinstance(reason, OSError) and reason.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return too_large("Image storage media is full: there is no room for these data.")
+    return reason
