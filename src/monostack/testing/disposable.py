@@ -225,6 +225,8 @@ class DisposableCloud:
         await cloud.loops.stop()
         self.clock.offset = 0.0
         if cloud.engine.name == "sqlite":
+            while cloud.engine.busy:  # a cancelled loop's last write is still being committed
+                await asyncio.sleep(0.001)
             cloud.engine.reopen(self._template)
         else:
             cloud.engine.truncate()
