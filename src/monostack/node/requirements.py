@@ -47,6 +47,7 @@ VISITOR = (
 TESTS = (
     Need("/usr/lib/postgresql/*/bin/postgres", "postgresql", "the second database: the tests run on both"),
     Need("ip", "iproute2", "the tests look at networks with it"),
+    Need("sysctl", "procps", "the tests look at the kernel's settings with it"),
 )
 
 PACKAGES: tuple[Need, ...] = GUESTS + NETWORKS + GUEST_IMAGE + VISITOR + TESTS
