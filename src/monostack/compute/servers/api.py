@@ -111,18 +111,14 @@ def delete(request, tx) -> None:
 
 
 def addresses(request, db) -> dict:
-    return {"addresses": {name: _plain(each) for name, each in rows.find(db, request)["addresses"].items()}}
+    return {"addresses": fields.plain_addresses(rows.find(db, request))}
 
 
 def addresses_of(request, db) -> dict:
     row, name = rows.find(db, request), request.path["network"]
     if name not in row["addresses"]:
         raise Error(404, "NotFound", "Instance is not a member of specified network")
-    return {name: _plain(row["addresses"][name])}
-
-
-def _plain(entries: list) -> list:
-    return [{"version": each["version"], "addr": each["addr"]} for each in entries]
+    return {name: fields.plain_addresses(row)[name]}
 
 
 ROUTES = (

@@ -87,6 +87,14 @@ def security_groups(row) -> list[dict[str, str]] | None:
     return [{"name": name} for name in names] if names else None
 
 
+def plain_addresses(row) -> dict[str, list[dict[str, Any]]]:
+    """Addresses without what extensions once added."""
+    return {
+        name: [{"version": each["version"], "addr": each["addr"]} for each in entries]
+        for name, entries in row["addresses"].items()
+    }
+
+
 def host_status(row, request) -> str:
     if row["host"] is None:
         return ""
@@ -160,7 +168,14 @@ _GROUPS = (Field("server_groups", lambda row: [row["group_id"]] if row["group_id
 
 DETAIL = _CORE + _extended((2, 0)) + _LATER
 SHOWN = DETAIL + _GROUPS
-UPDATED = _CORE + _extended((2, 75)) + _LATER + _GROUPS
+UPDATED = (
+    Field("addresses", plain_addresses, until=(2, 74)),
+    Field("addresses", since=(2, 75)),
+    *(field for field in _CORE if field.name != "addresses"),
+    *_extended((2, 75)),
+    *_LATER,
+    *_GROUPS,
+)
 """What an update answers: as much as `SHOWN` only from 2.75 on."""
 
 SORTED = tuple(
