@@ -85,6 +85,7 @@ def leave(story, cloud, display, everything: bool) -> None:
             story.clear()
         except StepFailed as reason:
             display.say(f"Not everything could be cleared: {reason}")
+    story.loaded.close()
     if cloud.process is not None:
         cloud.stop()
         cloud.stop_guests()

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,29 +27,59 @@ def openstack_program() -> str:
     return found
 
 
+class Loaded:
+    """A process that holds the client ready; see `client_host`."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="monostack-client-"))
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "monostack.demo.client_host"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, words: list[str], environment: dict[str, str]) -> tuple[int, str, str]:
+        """Status, output and errors of one command."""
+        output = self.folder / "output"
+        asked = {"words": words, "environment": environment, "output": str(output)}
+        self.process.stdin.write(json.dumps(asked) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise StepFailed("the `openstack` client cannot be loaded: pip install python-openstackclient")
+        status = json.loads(answer)["status"]
+        errors = output.with_name("output.err")
+        return status, output.read_text(errors="replace"), errors.read_text(errors="replace")
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait(10)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 class Client:
     """The `openstack` client for one entry of clouds.yaml. `shown` is told every command line."""
 
-    def __init__(self, clouds: Path, entry: str, shown: Callable[[str], None]) -> None:
+    def __init__(self, loaded: Loaded, clouds: Path, entry: str, shown: Callable[[str], None]) -> None:
+        self.loaded = loaded
         self.clouds = clouds
         self.entry = entry
         self.shown = shown
-        self.program = openstack_program()
 
     def __call__(self, *words: str, expect: int = 0) -> str:
         """Run `openstack WORDS`; its output. Raises StepFailed when it ends otherwise than expected."""
         self.shown("openstack " + " ".join(words))
         environment = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
         environment |= {"OS_CLIENT_CONFIG_FILE": str(self.clouds), "OS_CLOUD": self.entry}
-        done = subprocess.run(
-            [self.program, *words], capture_output=True, text=True, env=environment, timeout=120
-        )
-        if done.returncode != expect:
+        status, output, errors = self.loaded.run(list(words), environment)
+        if status != expect:
             raise StepFailed(
-                f"`openstack {' '.join(words)}` ended with {done.returncode}: "
-                f"{(done.stderr or done.stdout).strip()}"
+                f"`openstack {' '.join(words)}` ended with {status}: {(errors or output).strip()}"
             )
-        return done.stdout
+        return output
 
     def json(self, *words: str) -> Any:
         """The output of a command that knows `-f json`."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from monostack.demo.commands import Client, Guest, StepFailed, pings, until
+from monostack.demo.commands import Client, Guest, Loaded, StepFailed, pings, until
 from monostack.demo.process import CloudProcess
 
 NAME = "demo-guest"
@@ -55,6 +55,7 @@ class Story:
         self.key = cloud.state / "demo-key.pem"
         self.facts = Facts()
         self.guest: Guest | None = None
+        self.loaded = Loaded()
         self.shown = shown
         self.demo: Client = None  # type: ignore[assignment]
         self.admin: Client = None  # type: ignore[assignment]
@@ -117,8 +118,8 @@ class Story:
     def start_cloud(self) -> str:
         seconds = self.cloud.start()
         clouds = self.state / "clouds.yaml"
-        self.demo = Client(clouds, "monostack-demo", self.shown)
-        self.admin = Client(clouds, "monostack", self.shown)
+        self.demo = Client(self.loaded, clouds, "monostack-demo", self.shown)
+        self.admin = Client(self.loaded, clouds, "monostack", self.shown)
         self._clear()
         return f"answers after {seconds:.1f} s"
 
