@@ -43,7 +43,7 @@ SERVER = {
     "image": {"id": "guest", "disk_format": "qcow2", "min_disk": 0, "size": 0, "properties": {}},
     "config_drive": {
         "openstack/latest/meta_data.json": encoded(json.dumps(METADATA)),
-        "openstack/latest/user_data": encoded("#!/bin/sh\necho the script of the user ran\n"),
+        "openstack/latest/user_data": encoded("#!/bin/sh\ndf -m / | tail -n 1\necho the script of the user ran\n"),
     },
     "nics": [{"port_id": PORT, "mac": "fa:16:3e:00:00:01", "mtu": 1450}], "metadata_ok": True,
 }
@@ -167,6 +167,8 @@ class TestOneGuest:
         line = re.search(r"cloud-init: (.*)", host.console())[1]
         assert f"instance={ID} name=web keys=1 script=0" in line
         assert "the script of the user ran" in host.console()
+        megabytes = int(re.search(r"/dev/vda2\s+(\d+)", host.console())[1])
+        assert megabytes > 900, "the root file system has not grown to its disk"
         assert len(host.run(host.driver.ask(ID, "console_log", {"length": 2})).split("\n")) == 2
 
     def test_making_it_again_starts_nothing(self, host):
