@@ -43,7 +43,7 @@ class Runtime:
     """What identity keeps in memory: keys, verified logins, catalogues."""
 
     def __init__(self, cloud: Cloud) -> None:
-        self.keys = keys.load(cloud.state / "fernet-keys")
+        self.keys = keys.Keys(cloud.state / "fernet-keys")
         self.verified = passwords.Verified()
         self.catalogs = Kept()
         self._rounds = cloud.settings.identity.password_rounds

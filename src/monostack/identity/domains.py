@@ -20,7 +20,15 @@ from monostack.identity.attributes import (
     truth,
     with_options,
 )
-from monostack.identity.tables import ASSIGNMENTS, GROUPS, MEMBERSHIPS, PROJECTS, ROLES, USERS
+from monostack.identity.tables import (
+    APPLICATION_CREDENTIALS,
+    ASSIGNMENTS,
+    GROUPS,
+    MEMBERSHIPS,
+    PROJECTS,
+    ROLES,
+    USERS,
+)
 from monostack.identity.wire import boolean_filter, page, self_link
 from monostack.kit import ids
 from monostack.kit.db import Db, Row, Tx
@@ -124,11 +132,13 @@ def remove(tx: Tx, row: Row) -> None:
     for project in tx.all(PROJECTS, domain_id=row["id"]):
         tx.hook("identity.project.delete", project)
         tx.delete_all(ASSIGNMENTS, target_id=project["id"])
+        tx.delete_all(APPLICATION_CREDENTIALS, project_id=project["id"])
         tx.delete(project)
     for user in tx.all(USERS, domain_id=row["id"]):
         tx.hook("identity.user.delete", user)
         tx.delete_all(ASSIGNMENTS, actor_id=user["id"])
         tx.delete_all(MEMBERSHIPS, user_id=user["id"])
+        tx.delete_all(APPLICATION_CREDENTIALS, user_id=user["id"])
         tx.delete(user)
     for group in tx.all(GROUPS, domain_id=row["id"]):
         tx.delete_all(ASSIGNMENTS, actor_id=group["id"])

@@ -2,6 +2,7 @@
 
 from monostack.identity import (
     account,
+    application_credentials,
     assignments,
     auth,
     bootstrap,
@@ -15,6 +16,7 @@ from monostack.identity import (
     roles,
     services,
     tables,
+    tokens,
     users,
     versions,
 )
@@ -29,6 +31,7 @@ ROOMS = (
     projects,
     project_tags,
     users,
+    application_credentials,
     groups,
     roles,
     assignments,
@@ -49,5 +52,6 @@ SERVICE = Service(
     endpoint="/v3",
     routes=tuple(route for room in ROOMS for route in room.ROUTES),
     tables=tables.TABLES,
+    loops=(tokens.FORGETTING,),
     bootstrap=bootstrap.bootstrap,
 )

@@ -122,6 +122,21 @@ ENDPOINTS = Table(
     id=ids.new_hex,
 )
 
+APPLICATION_CREDENTIALS = Table(
+    "identity_application_credentials",
+    Column("name", String(255), nullable=False),
+    Column("user_id", String(64), nullable=False),
+    Column("project_id", String(64), nullable=False, index=True),
+    Column("description", Text),
+    Column("secret_hash", Text),
+    Column("roles", JSON),
+    Column("unrestricted", Boolean),
+    Column("expires_at", Time),
+    *stamps(),
+    Unique("user_id", "name"),
+    id=ids.new_hex,
+)
+
 REVOCATIONS = Table(
     "identity_revocations",
     Column("subject_id", String(64)),
@@ -148,5 +163,6 @@ TABLES = (
     REGIONS,
     SERVICES,
     ENDPOINTS,
+    APPLICATION_CREDENTIALS,
     REVOCATIONS,
 )

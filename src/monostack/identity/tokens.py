@@ -17,13 +17,15 @@ from dataclasses import dataclass
 
 import msgspec
 import sqlalchemy as sa
-from cryptography.fernet import InvalidToken
 
 from monostack.identity import grants
-from monostack.identity.tables import PROJECTS, REVOCATIONS, USERS
+from monostack.identity.keys import Keys
+from monostack.identity.tables import APPLICATION_CREDENTIALS, PROJECTS, REVOCATIONS, USERS
 from monostack.kit import clock
 from monostack.kit.auth import Caller
-from monostack.kit.db import Db, Row, Tx, query
+from monostack.kit.db import Db, Row, Tx, lt, query
+from monostack.kit.loops import Done
+from monostack.kit.resource import Loop
 
 METHODS = ("password", "token", "application_credential")
 FORM = 1
@@ -58,6 +60,7 @@ class Claims:
     expires: int
     audit_id: str
     chain_id: str
+    credential_id: str | None = None
 
     @property
     def audit_ids(self) -> list[str]:
@@ -77,13 +80,14 @@ class _Payload(msgspec.Struct, array_like=True):
     expires: int
     audit: bytes
     chain: bytes | None
+    credential: bytes | None
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Payload).decode
 
 
-def seal(keys, claims: Claims) -> str:
+def seal(keys: Keys, claims: Claims) -> str:
     """The token of the claims."""
     chain = None if claims.chain_id == claims.audit_id else _unspelled(claims.chain_id)
     payload = _Payload(
@@ -96,29 +100,34 @@ def seal(keys, claims: Claims) -> str:
         claims.expires,
         _unspelled(claims.audit_id),
         chain,
+        _packed(claims.credential_id),
     )
-    return keys.encrypt_at_time(_encode(payload), claims.issued // 1_000_000).decode().rstrip("=")
+    return keys.seal(_encode(payload), claims.issued // 1_000_000)
 
 
-def unseal(keys, token: str) -> Claims | None:
+def unseal(keys: Keys, token: str) -> Claims | None:
     """What the token says; None when it is not ours. Nothing is said about its being valid."""
-    try:
-        payload = _decode(keys.decrypt(token.encode("ascii") + b"=" * (-len(token) % 4)))
-        if payload.form != FORM:
-            return None
-        audit = _spelled(payload.audit)
-        return Claims(
-            _unpacked(payload.user),
-            tuple(method for n, method in enumerate(METHODS) if payload.methods >> n & 1),
-            SCOPES[payload.scope],
-            _unpacked(payload.target),
-            payload.issued,
-            payload.expires,
-            audit,
-            audit if payload.chain is None else _spelled(payload.chain),
-        )
-    except (InvalidToken, UnicodeEncodeError, msgspec.MsgspecError, IndexError):
+    data = keys.unseal(token)
+    if data is None:
         return None
+    try:
+        payload = _decode(data)
+    except msgspec.MsgspecError:
+        return None
+    if payload.form != FORM:
+        return None
+    audit_id = _spelled(payload.audit)
+    return Claims(
+        user_id=_unpacked(payload.user),
+        methods=tuple(method for n, method in enumerate(METHODS) if payload.methods >> n & 1),
+        scope=SCOPES[payload.scope],
+        target_id=_unpacked(payload.target),
+        issued=payload.issued,
+        expires=payload.expires,
+        audit_id=audit_id,
+        chain_id=audit_id if payload.chain is None else _spelled(payload.chain),
+        credential_id=_unpacked(payload.credential),
+    )
 
 
 def new_audit_id() -> str:
@@ -156,41 +165,64 @@ def describe(db: Db, claims: Claims) -> dict | None:
     domain = enabled_domain(db, user["domain_id"])
     if domain is None:
         return None
-    subjects = [user["id"], domain["id"]]
     body = {
         "methods": list(claims.methods),
         "user": {
             "domain": _named(domain),
             "id": user["id"],
             "name": user["name"],
-            "password_expires_at": clock.plain(user["password_expires_at"]),
+            "password_expires_at": user["password_expires_at"],
         },
         "audit_ids": claims.audit_ids,
         "expires_at": _whole(claims.expires),
         "issued_at": _whole(claims.issued),
     }
-    if claims.scope == "project":
-        project = db.one(PROJECTS, id=claims.target_id, is_domain=False, enabled=True, lock=False)
-        home = project and enabled_domain(db, project["domain_id"])
-        if home is None:
+    subjects = [user["id"], domain["id"]]
+    if claims.scope != "unscoped":
+        scope = _SCOPED[claims.scope](db, claims)
+        if scope is None or not scope["roles"]:
             return None
-        subjects += [project["id"], home["id"]]
-        body["project"] = {"domain": _named(home), "id": project["id"], "name": project["name"]}
-        body["is_domain"] = False
-        body["roles"] = grants.shown(db, grants.on_project(db, user["id"], project))
-    elif claims.scope == "domain":
-        home = enabled_domain(db, claims.target_id)
-        if home is None:
-            return None
-        subjects.append(home["id"])
-        body["domain"] = _named(home)
-        body["roles"] = grants.shown(db, grants.on_domain(db, user["id"], home["id"]))
-    elif claims.scope == "system":
-        body["roles"] = grants.shown(db, grants.on_system(db, user["id"]))
-        body["system"] = {"all": True}
-    if claims.scope != "unscoped" and not body["roles"]:
-        return None
+        body |= scope
+        for part in (scope.get("project"), scope.get("domain"), scope.get("project", {}).get("domain")):
+            if part is not None:
+                subjects.append(part["id"])
     return None if _revoked(db, claims, subjects) else body
+
+
+def _for_project(db: Db, claims: Claims) -> dict | None:
+    project = db.one(PROJECTS, id=claims.target_id, is_domain=False, enabled=True, lock=False)
+    domain = project and enabled_domain(db, project["domain_id"])
+    if domain is None:
+        return None
+    roles = grants.shown(db, grants.on_project(db, claims.user_id, project))
+    scope = {
+        "project": {"domain": _named(domain), "id": project["id"], "name": project["name"]},
+        "is_domain": False,
+        "roles": roles,
+    }
+    if claims.credential_id is None:
+        return scope
+    credential = db.one(APPLICATION_CREDENTIALS, id=claims.credential_id, lock=False)
+    if credential is None:
+        return None
+    scope["roles"] = [role for role in roles if role["id"] in credential["roles"]]
+    scope["application_credential"] = _named(credential) | {"restricted": not credential["unrestricted"]}
+    return scope
+
+
+def _for_domain(db: Db, claims: Claims) -> dict | None:
+    domain = enabled_domain(db, claims.target_id)
+    if domain is None:
+        return None
+    roles = grants.shown(db, grants.on_domain(db, claims.user_id, domain["id"]))
+    return {"domain": _named(domain), "roles": roles}
+
+
+def _for_system(db: Db, claims: Claims) -> dict | None:
+    return {"roles": grants.shown(db, grants.on_system(db, claims.user_id)), "system": {"all": True}}
+
+
+_SCOPED = {"project": _for_project, "domain": _for_domain, "system": _for_system}
 
 
 def may_log_in(db: Db, user_id: str) -> bool:
@@ -265,6 +297,12 @@ def revoke_all(tx: Tx, subject_id: str) -> None:
     tx.after(tx.cloud.auth.bump)
 
 
+def forget_revocations(row: None, tx: Tx) -> Done:
+    """Drop the revocations of tokens that have expired by themselves."""
+    tx.delete_all(REVOCATIONS, forget_at=lt(tx.now))
+    return Done()
+
+
 def _revoked(db: Db, claims: Claims, subjects: list[str]) -> bool:
     padded = (subjects * 4)[:4]
     issued = clock.from_seconds(claims.issued / 1e6)
@@ -285,3 +323,6 @@ def _named(row: Row) -> dict[str, str]:
 
 def _whole(microseconds: int) -> str:
     return clock.from_seconds(microseconds // 1_000_000) + "Z"
+
+
+FORGETTING = Loop("identity.revocations", forget_revocations, every=600.0)

@@ -22,8 +22,8 @@ from monostack.identity.attributes import (
     truth,
     with_options,
 )
-from monostack.identity.auth import matching, refused
-from monostack.identity.tables import ASSIGNMENTS, MEMBERSHIPS, USERS
+from monostack.identity.tables import APPLICATION_CREDENTIALS, ASSIGNMENTS, MEMBERSHIPS, USERS
+from monostack.identity.verifying import hashed, matching, refused
 from monostack.identity.wire import boolean_filter, cut, page, self_link
 from monostack.kit.context import Context
 from monostack.kit.db import Db, Row, Tx
@@ -124,7 +124,7 @@ async def _hash(ctx: Context, password: str | None) -> str | None:
         return None
     if len(password) > passwords.LONGEST:
         raise bad(f"Password is longer than {passwords.LONGEST} characters.")
-    return await ctx.cpu(passwords.hashed, password, ctx.cloud.settings.identity.password_rounds)
+    return await hashed(ctx, password)
 
 
 async def update(request: Request, ctx: Context) -> dict:
@@ -162,6 +162,7 @@ def delete(request: Request, tx: Tx) -> None:
     tx.hook("identity.user.delete", row)
     tx.delete_all(ASSIGNMENTS, actor_id=row["id"])
     tx.delete_all(MEMBERSHIPS, user_id=row["id"])
+    tx.delete_all(APPLICATION_CREDENTIALS, user_id=row["id"])
     tx.delete(row)
     tx.after(tx.cloud.auth.bump)
 

@@ -1,0 +1,183 @@
+"""Application credentials: a secret of its own for a program, with some of a user's roles in one project.
+
+The secret is shown once. Its tokens have the credential's roles as far as the user still has them, so a user
+who loses a role takes it from his programs. Unless it is unrestricted, a token of a credential can neither
+make nor delete credentials. Access rules are refused, because nothing here would hold a token to them.
+
+Source: identity API reference, "Application credentials"; what a current identity service answers.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from monostack.identity import grants, users
+from monostack.identity.attributes import bad, taken
+from monostack.identity.tables import APPLICATION_CREDENTIALS, ROLES
+from monostack.identity.verifying import hashed
+from monostack.identity.wire import MALFORMED, page
+from monostack.kit import clock
+from monostack.kit.context import Context
+from monostack.kit.db import Db, Row, Tx
+from monostack.kit.errors import Error
+from monostack.kit.request import Request
+from monostack.kit.resource import Field, Response, Route
+
+SHOWN = (
+    Field("id"),
+    Field("name", filter=True),
+    Field("description"),
+    Field("user_id"),
+    Field("project_id"),
+    Field("system", lambda row: None),
+    Field("expires_at"),
+    Field("unrestricted"),
+    Field(
+        "links",
+        lambda row, request: {"self": f"{request.base}/v3/application_credentials/{row['id']}"},
+    ),
+)
+RESTRICTED = (
+    "You are not authorized to perform the requested action: Using method 'application_credential' is not "
+    "allowed for managing additional application credentials."
+)
+BRIEF_ROLE = ("id", "name", "description", "options")
+
+
+def index(request: Request, db: Db) -> dict:
+    user = users.find(db, request.path["user_id"])
+    found = page(db, APPLICATION_CREDENTIALS, request, user_id=user["id"])
+    shown = [_shown(request, db, row) for row in found]
+    return request.list("application_credentials", shown, found)
+
+
+def show_one(request: Request, db: Db) -> dict:
+    return {"application_credential": _shown(request, db, _find(request, db))}
+
+
+async def create(request: Request, ctx: Context) -> Response:
+    asked = request.body["application_credential"]
+    _must_be_unrestricted(request)
+    if request.caller.project_id is None:
+        raise bad(
+            "Invalid application credential: it is for a project, so a token for that project is needed."
+        )
+    if asked.get("access_rules"):
+        raise bad("Invalid application credential: access_rules are not offered here; leave them out.")
+    expires_at = _expiry(ctx, asked.get("expires_at"))
+    secret = asked.get("secret") or secrets.token_urlsafe(64)
+    stored = await hashed(ctx, secret)
+    shown = await ctx.write(_insert, request, asked, expires_at, stored)
+    return Response(201, {"application_credential": shown | {"secret": secret}})
+
+
+def _expiry(ctx: Context, text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        moment = clock.parse(text)
+    except ValueError:
+        raise bad(MALFORMED.format("Timestamp not in expected format.")) from None
+    if moment <= ctx.cloud.clock.now():
+        raise bad(MALFORMED.format("The 'expires_at' must not be before now."))
+    return moment
+
+
+def _insert(tx: Tx, request: Request, asked: dict, expires_at: str | None, stored: str) -> dict:
+    user = users.find(tx, request.path["user_id"])
+    row = tx.insert(
+        APPLICATION_CREDENTIALS,
+        taken=taken("application_credential", f"Duplicate entry found with name {asked['name']}"),
+        name=asked["name"],
+        user_id=user["id"],
+        project_id=request.caller.project_id,
+        description=asked.get("description"),
+        secret_hash=stored,
+        roles=_roles(tx, request, asked.get("roles")),
+        unrestricted=asked.get("unrestricted"),
+        expires_at=expires_at,
+    )
+    request.subject = row["id"]
+    return _shown(request, tx, row)
+
+
+def _roles(tx: Tx, request: Request, asked: list[dict] | None) -> list[str]:
+    """The ids of the roles asked for, with what they imply; all of the token's where none are."""
+    held = {role["id"]: role["name"] for role in request.caller.token["roles"]}
+    if not asked:
+        return sorted(held)
+    wanted = set()
+    for role in asked:
+        named = [
+            id for id, name in held.items() if role.get("id", id) == id and role.get("name", name) == name
+        ]
+        if len(named) != 1:
+            raise bad(
+                "Invalid application credential: Cannot create an application credential with unassigned role"
+            )
+        wanted.add(named[0])
+    return sorted(role_id for role_id in grants.expanded(wanted, grants.implications(tx)) if role_id in held)
+
+
+def delete(request: Request, tx: Tx) -> None:
+    _must_be_unrestricted(request)
+    tx.delete(_find(request, tx))
+    tx.after(tx.cloud.auth.bump)
+
+
+def _must_be_unrestricted(request: Request) -> None:
+    if request.caller.token.get("application_credential", {}).get("restricted"):
+        raise Error(403, "Forbidden", RESTRICTED)
+
+
+def _find(request: Request, db: Db) -> Row:
+    name = request.path["application_credential_id"]
+    missing = Error(404, "NotFound", f"Could not find Application Credential: {name}.")
+    return db.one(APPLICATION_CREDENTIALS, id=name, user_id=request.path["user_id"], missing=missing)
+
+
+def _shown(request: Request, db: Db, row: Row) -> dict:
+    roles = db.all(ROLES, order="id", id=row["roles"]) if row["roles"] else []
+    brief = [
+        {name: role[name] for name in BRIEF_ROLE} | {"domain_id": role["domain_id"] or None} for role in roles
+    ]
+    return request.render(SHOWN, row) | {"roles": brief}
+
+
+WHERE = "/users/{user_id}/application_credentials"
+
+ROUTES = (
+    Route(
+        "GET",
+        WHERE,
+        index,
+        "identity:list_application_credentials",
+        target=users.target,
+        query="users_application_credentials.index",
+        fields=SHOWN,
+    ),
+    Route(
+        "POST",
+        WHERE,
+        create,
+        "identity:create_application_credential",
+        target=users.target,
+        body="users_application_credentials.create",
+        event="identity.application_credential.created",
+    ),
+    Route(
+        "GET",
+        WHERE + "/{application_credential_id}",
+        show_one,
+        "identity:get_application_credential",
+        target=users.target,
+    ),
+    Route(
+        "DELETE",
+        WHERE + "/{application_credential_id}",
+        delete,
+        "identity:delete_application_credential",
+        target=users.target,
+        event="identity.application_credential.deleted",
+    ),
+)
