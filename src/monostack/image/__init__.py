@@ -17,7 +17,18 @@ def get(db, caller, image_id: str, missing: Exception | None = None) -> dict | N
 
 def view(db, row) -> dict[str, Any]:
     """What a host needs to know of an image."""
-    names = ("id", "disk_format", "container_format", "size", "min_disk", "min_ram", "status", "checksum")
+    names = (
+        "id",
+        "name",
+        "disk_format",
+        "container_format",
+        "size",
+        "virtual_size",
+        "min_disk",
+        "min_ram",
+        "status",
+        "checksum",
+    )
     return {name: row[name] for name in names} | {"properties": row["properties"] or {}}
 
 

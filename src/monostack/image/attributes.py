@@ -131,9 +131,13 @@ def check_name(name: str) -> None:
         raise bad("The name of a property has 1 to 255 characters.")
 
 
-def check_value(name: str, value: Any) -> None:
-    """Refuse values of the wrong kind; raises Error or the schema's refusal."""
+def check_kind(name: str, value: Any) -> None:
+    """Refuse a value of the wrong kind, as the schema has it."""
     _schemas().body("images.create", None).check({name: value})
+
+
+def check_value(name: str, value: Any) -> None:
+    """Refuse a value that is of the right kind and yet not possible."""
     if name in ("min_disk", "min_ram") and not 0 <= value <= LARGEST:
         raise bad(f"{name} is {value}: it must be from 0 to {LARGEST}.")
     if name == "tags":

@@ -88,6 +88,7 @@ def apply(request, row: dict, target: dict, asked: list[tuple[str, str, Any]]) -
             continue
         if operation == "remove":
             raise forbidden(f"Property {name} may not be removed.")
+        attributes.check_kind(name, value)
         attributes.check_value(name, value)
         _check_base(request, row, target, name, value)
         values[name] = sorted(set(value)) if name == "tags" else value
@@ -103,6 +104,7 @@ def _property(properties: dict[str, str], operation: str, name: str, value: Any)
     if operation == "remove":
         del properties[name]
         return
+    attributes.check_kind(name, value)
     attributes.check_value(name, value)
     properties[name] = value
 

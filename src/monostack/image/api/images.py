@@ -32,11 +32,9 @@ def new_image(request, db):
 
 def create(request, tx):
     body, wanted = request.body, new_image(request, tx)
-    for name in body:
-        if name != "id":
-            attributes.check_name(name)
     for name, value in body.items():
         if name != "id":
+            attributes.check_name(name)
             attributes.check_value(name, value)
     attributes.check_visibility(request, wanted["visibility"], wanted)
     properties = {

@@ -9,6 +9,7 @@ from monostack.kit.resource import Route
 def add(request, tx):
     row, tag = find(request, tx), request.path["tag"]
     tags = sorted({*(row["tags"] or ()), tag})
+    attributes.check_kind("tags", tags)
     attributes.check_value("tags", tags)
     if tags != row["tags"]:
         rows.change(tx, row, {"tags": tags})
