@@ -49,9 +49,7 @@ def load(db, server_id: str, host: str) -> dict[str, Any] | None:
         "swap_mb": flavor["swap"],
         "ephemeral_gb": flavor["ephemeral"],
         "image": spec["image"],
-        "config_drive": config_drive(db, row)
-        if row["config_drive"] and row["desired"] == "present"
-        else None,
+        "config_drive": config_drive(db, row) if row["desired"] == "present" else None,
         "nics": [{"port_id": nic["port_id"], "mac": nic["mac"], "mtu": nic["mtu"]} for nic in spec["nics"]],
     }
 
@@ -81,10 +79,12 @@ def _leftover(db, server_id: str, host: str) -> dict[str, Any] | None:
     }
 
 
-def config_drive(db, row) -> dict[str, str]:
+def config_drive(db, row) -> dict[str, str] | None:
     """The files of the server's config drive, Base64: the tree that the metadata service has too."""
     from monostack.compute import metadata
 
+    if not metadata.wants_drive(db, row):
+        return None
     return {path: base64.b64encode(content).decode() for path, content in metadata.tree(db, row).items()}
 
 
