@@ -1,6 +1,8 @@
 """The simulated hypervisor: what was asked is done once, faults come when arranged, a kill loses nothing."""
 
 import asyncio
+import shutil
+import subprocess
 import time
 
 import pytest
@@ -204,6 +206,18 @@ async def test_questions_are_answered_or_refused_in_words(driver):
         await driver.ask(ID, "vnc", {})
     with pytest.raises(LookupError, match="it answers console_log"):
         await driver.ask(ID, "meaning", {})
+
+
+async def test_its_disk_is_copied_to_a_file_that_qemu_reads(driver, tmp_path):
+    await driver.make(PART)
+    answer = await driver.ask(ID, "snapshot", {"path": str(tmp_path / "copy"), "disk_format": "qcow2"})
+    assert answer == {"size": (tmp_path / "copy").stat().st_size, "virtual_size": 1024**3}
+    raw = await driver.ask(ID, "snapshot", {"path": str(tmp_path / "raw"), "disk_format": "raw"})
+    assert raw["size"] == raw["virtual_size"] == 1024**3
+    with pytest.raises(LookupError, match="qcow2 or raw, not as 'vmdk'"):
+        await driver.ask(ID, "snapshot", {"path": str(tmp_path / "no"), "disk_format": "vmdk"})
+    if shutil.which("qemu-img"):
+        subprocess.run(["qemu-img", "check", "-q", "-f", "qcow2", tmp_path / "copy"], check=True)
 
 
 async def test_the_world_outlives_the_program_and_its_history_is_dropped(tmp_path):

@@ -370,8 +370,8 @@ def _disk(work: Path, kernel: Path, memory_disk: Path, root: Path) -> Path:
         file.seek(510)
         file.write(b"\x55\xaa")
         file.seek(root_start * MEBIBYTE)
-        with root.open("rb") as source:
-            shutil.copyfileobj(source, file, MEBIBYTE)
+        with root.open("rb") as content:
+            shutil.copyfileobj(content, file, MEBIBYTE)
     return disk
 
 

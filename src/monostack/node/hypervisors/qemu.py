@@ -33,7 +33,7 @@ from monostack.node.hypervisors.qemu_folder import Folder, all_folders, running_
 from monostack.node.hypervisors.qemu_guest import SNAPSHOT, Guest
 from monostack.node.hypervisors.qmp import LONGEST_SOCKET_PATH, QmpError
 
-QUESTIONS = ("console_log", "diagnostics", "vnc", "serial", "nmi")
+QUESTIONS = ("console_log", "diagnostics", "vnc", "serial", "nmi", "snapshot")
 PASSING = ("Cannot allocate memory", "lock", "Address already in use", "Resource busy", "No space left")
 MEBIBYTE = 1024 * 1024
 
@@ -153,6 +153,8 @@ class Qemu:
             raise LookupError(f"A server cannot be asked '{question}'; it answers {', '.join(QUESTIONS)}.")
         guest = self.guests.get(id)
         power = self._power(id)
+        if question == "snapshot":
+            return await self._snapshot(id, guest, args or {})
         if guest is None or power in GONE:
             raise LookupError(f"Server {id} is {power}; only a running one can be asked for its {question}.")
         if question in ("vnc", "serial"):
@@ -349,11 +351,12 @@ class Qemu:
                 process.kill()
                 await process.wait()
             raise
-        if process.returncode == 0:
+        code = process.returncode or 0
+        if code == 0:
             return
         lines = [line for line in complained.decode(errors="replace").splitlines() if "warning:" not in line]
-        said = " ".join(lines).removeprefix(f"{self.qemu}: ") or f"it ended with {process.returncode}"
-        if process.returncode < 0 or any(passing in said for passing in PASSING):
+        said = " ".join(lines).removeprefix(f"{self.qemu}: ") or f"it ended with {code}"
+        if code < 0 or any(passing in said for passing in PASSING):
             raise Retry(f"QEMU did not start: {said}")
         raise Broken(f"QEMU did not start: {said}")
 
@@ -564,6 +567,26 @@ class Qemu:
         if folder.id not in self._open_folders:
             self._open_folders[folder.id] = os.open(folder.path, os.O_PATH | os.O_CLOEXEC)
         return f"/proc/{os.getpid()}/fd/{self._open_folders[folder.id]}/{name}"
+
+    async def _snapshot(self, id: str, guest: Guest | None, args: dict) -> dict:
+        """The server's disk as one file at args["path"], in args["disk_format"] (qcow2 or raw), while a guest
+        that runs goes on. The answer is the size of the file and of the disk."""
+        disk_format = args.get("disk_format") or "qcow2"
+        if disk_format not in ("qcow2", "raw"):
+            raise LookupError(f"A disk is copied as qcow2 or raw, not as '{disk_format}'.")
+        disk, target = Folder(self.servers, id) / machine.DISK, Path(args["path"])
+        try:
+            size = await qemu_disk.image_size(disk, "qcow2", own=True)
+            point("qemu.snapshot.before")
+            if guest is None:
+                await qemu_disk.copy(disk, target, disk_format)
+            else:
+                await qemu_disk.blank(size, target, disk_format)
+                await guest.copy_disk(machine.WRITABLE[machine.DISK], target, disk_format)
+        except (QmpError, Retry, Broken) as reason:
+            raise LookupError(f"The disk of server {id} could not be copied: {reason}") from reason
+        point("qemu.snapshot.after")
+        return {"size": (await asyncio.to_thread(target.stat)).st_size, "virtual_size": size}
 
     async def _diagnostics(self, id: str, guest: Guest, monitor: Any) -> dict:
         part = self.facts[id]["part"]

@@ -35,14 +35,19 @@ async def overlay(base: Path, disk_format: str, disk_gb: int, target: Path) -> N
     await run("create", "-q", "-f", "qcow2", "-F", driver, "-b", str(base), str(target), str(wanted))
 
 
-async def blank(size: int, target: Path) -> None:
-    await run("create", "-q", "-f", "qcow2", str(target), str(size))
+async def blank(size: int, target: Path, disk_format: str = "qcow2") -> None:
+    await run("create", "-q", "-f", disk_format, str(target), str(size))
 
 
 async def grow(disk: Path, disk_gb: int) -> None:
     """Make the disk of a guest that is off as great as its flavor says, if it is smaller."""
     if disk_gb and await image_size(disk, "qcow2", own=True) < disk_gb * GIBIBYTE:
         await run("resize", "-q", "-f", "qcow2", str(disk), str(disk_gb * GIBIBYTE))
+
+
+async def copy(disk: Path, target: Path, disk_format: str) -> None:
+    """Write the whole content of a disk, image and all, to a file that stands alone."""
+    await run("convert", "-f", "qcow2", "-O", DRIVERS[disk_format], str(disk), str(target))
 
 
 async def drop_snapshot(disk: Path, tag: str) -> None:
@@ -55,7 +60,8 @@ async def drop_snapshot(disk: Path, tag: str) -> None:
 
 async def image_size(path: Path, driver: str, own: bool = False) -> int:
     """The size of the disk inside the file. Files that are not the host's `own` may not refer to others."""
-    shown = json.loads(await run("info", "--output=json", "-f", driver, str(path)))
+    shared = ("-U",) if own else ()  # a running guest holds its disk
+    shown = json.loads(await run("info", *shared, "--output=json", "-f", driver, str(path)))
     if not own:
         details = shown.get("format-specific", {}).get("data", {})
         if shown.get("backing-filename") or details.get("data-file"):

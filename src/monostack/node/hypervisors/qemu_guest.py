@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 from monostack.node.errors import Retry
 from monostack.node.hypervisors.qemu_folder import Folder, kill
@@ -26,6 +27,7 @@ END_SECONDS = 10.0
 BUTTON_SECONDS = 2.0
 SNAPSHOT = "suspended"
 SNAPSHOT_SECONDS = 600.0
+COPY_SECONDS = 6 * 3600.0
 UNPLUG_SECONDS = 10.0
 
 
@@ -124,6 +126,19 @@ class Guest:
         for known in await qmp.execute("query-named-block-nodes", {"flat": True}):
             if known["node-name"] == node and known["image"]["virtual-size"] < size:
                 await qmp.execute("block_resize", {"node-name": node, "size": size})
+
+    async def copy_disk(self, node: str, target: Path, disk_format: str) -> None:
+        """Copy a disk as it is at this moment, while the guest goes on; the target has the disk's size."""
+        qmp = await self.connect()
+        file = {"driver": "file", "filename": str(target)}
+        layer = {"driver": disk_format, "node-name": "copy", "file": file}
+        await qmp.execute("blockdev-add", layer)
+        try:
+            arguments = {"device": node, "target": "copy", "sync": "full", "auto-dismiss": False}
+            await qmp.job("blockdev-backup", arguments, "copy-disk", COPY_SECONDS)
+        finally:
+            with contextlib.suppress(QmpError):
+                await qmp.execute("blockdev-del", {"node-name": "copy"})
 
     async def plug(self, device: dict, plug: dict) -> None:
         """Put a network interface into the running guest, if it is not there. Its open files travel to QEMU

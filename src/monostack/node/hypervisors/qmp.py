@@ -128,7 +128,7 @@ class Qmp:
         if "event" in message:
             self.on_event(message["event"], message.get("data") or {})
             return
-        waiting = self._waiting.get(0 if "QMP" in message else message.get("id"))
+        waiting = self._waiting.get(0 if "QMP" in message else message.get("id", -1))
         if waiting is None or waiting.done():
             return
         if "error" in message:

@@ -19,6 +19,7 @@ Options: vcpus, memory_mb, local_gb (the size of the host), delays (seconds by s
 
 import asyncio
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ OPERATIONS = (
     "spawn", "reboot", "stop", "start", "pause", "unpause", "suspend", "resume", "rebuild", "resize", "plug",
     "delete", "look",
 )
-QUESTIONS = ("console_log", "diagnostics", "nmi")
+QUESTIONS = ("console_log", "diagnostics", "nmi", "snapshot")
 VERSION = 1_000_000
 
 
@@ -234,6 +235,8 @@ class SimulatedHypervisor:
                 raise LookupError(f"Server {id} is {record['power']}; only a running one takes an interrupt.")
             self._change(id, interrupts=record["interrupts"] + 1)
             return None
+        if question == "snapshot":
+            return await asyncio.to_thread(_snapshot, record["part"], args or {})
         if question in ("vnc", "serial"):
             raise LookupError("A simulated server has no screen and no serial line to connect to.")
         raise LookupError(f"A server cannot be asked for '{question}'; it answers {', '.join(QUESTIONS)}.")
@@ -439,3 +442,32 @@ class SimulatedHypervisor:
                 for nic in part["nics"]
             ],
         }
+
+
+def _snapshot(part: dict, args: dict) -> dict:
+    """A disk that a simulated server could have had: a sparse raw file, or the head of an empty qcow2 one."""
+    disk_format = args.get("disk_format") or "qcow2"
+    size = (part["disk_gb"] or 1) * 1024**3
+    content = f"The disk of the simulated server {part['id']}.\n".encode()
+    if disk_format == "qcow2":
+        content = _empty_qcow2(size)
+    elif disk_format != "raw":
+        raise LookupError(f"A disk is copied as qcow2 or raw, not as '{disk_format}'.")
+    target = Path(args["path"])
+    target.write_bytes(content)
+    if disk_format == "raw":
+        os.truncate(target, size)
+    return {"size": target.stat().st_size, "virtual_size": size}
+
+
+def _empty_qcow2(size: int) -> bytes:
+    """An empty disk as QEMU writes one (docs/interop/qcow2): header, counts, map."""
+    cluster = 65536
+    entries = max(1, -(-size // (cluster * cluster // 8)))
+    map_clusters = -(-entries * 8 // cluster)
+    numbers = (2, 0, 0, 16, size, 0, entries, 3 * cluster, cluster, 1, 0, 0)
+    header = struct.pack(">4sIQIIQIIQQIIQ", b"QFI\xfb", *numbers)
+    table = struct.pack(">Q", 2 * cluster)
+    uses = struct.pack(">H", 1) * (3 + map_clusters)
+    clusters = [piece.ljust(cluster, b"\0") for piece in (header, table, uses)]
+    return b"".join(clusters) + bytes(cluster * map_clusters)
