@@ -1,6 +1,24 @@
 """The compute service, put together from its rooms."""
 
-from monostack.compute import flavors, hosts, instance_actions, keypairs, metadata, root
+from monostack.compute import (
+    aggregates,
+    availability_zones,
+    flavors,
+    hosts,
+    hypervisors,
+    instance_actions,
+    keypairs,
+    limits,
+    metadata,
+    quota_classes,
+    quota_sets,
+    root,
+    server_groups,
+    server_metadata,
+    server_tags,
+    services,
+    usage,
+)
 from monostack.compute.consoles import api as consoles
 from monostack.compute.consoles.service import NOVNC, SERIAL
 from monostack.compute.consoles.tokens import TOKENS as CONSOLE_TOKENS
@@ -22,6 +40,8 @@ TABLES = (
     instance_actions.ACTIONS,
     passwords.PASSWORDS,
     CONSOLE_TOKENS,
+    server_groups.GROUPS,
+    aggregates.AGGREGATES,
 )
 ROUTES = (
     *root.ROUTES,
@@ -31,6 +51,17 @@ ROUTES = (
     *instance_actions.ROUTES,
     *passwords.ROUTES,
     *consoles.ROUTES,
+    *server_metadata.ROUTES,
+    *server_tags.ROUTES,
+    *server_groups.ROUTES,
+    *limits.ROUTES,
+    *quota_sets.ROUTES,
+    *quota_classes.ROUTES,
+    *services.ROUTES,
+    *availability_zones.ROUTES,
+    *aggregates.ROUTES,
+    *hypervisors.ROUTES,
+    *usage.ROUTES,
 )
 
 
