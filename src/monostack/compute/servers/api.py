@@ -4,7 +4,18 @@ Source: compute API reference, "Servers".
 """
 
 from monostack.compute import hosts, instance_actions
-from monostack.compute.servers import actions, create, fields, filters, rows, settling, verbs
+from monostack.compute.servers import (
+    actions,
+    create,
+    diagnostics,
+    fields,
+    filters,
+    interfaces,
+    rows,
+    security_groups,
+    settling,
+    verbs,
+)
 from monostack.kit.errors import Error
 from monostack.kit.resource import Route
 
@@ -180,4 +191,7 @@ ROUTES = (
         target=rows.target,
     ),
     *actions.ROUTES,
+    *security_groups.ROUTES,
+    *interfaces.ROUTES,
+    *diagnostics.ROUTES,
 )

@@ -209,7 +209,7 @@ def _networks(request, tx, asked, birth: Birth) -> None:
     if wanted == "none":
         return
     if wanted is None or wanted == "auto" or wanted == []:
-        birth.networks = _automatic(request, tx, wanted == "auto")
+        birth.networks = automatic(request, tx, wanted == "auto")
         return
     offered = None
     seen: set[str] = set()
@@ -219,25 +219,25 @@ def _networks(request, tx, asked, birth: Birth) -> None:
             if port_id in seen:
                 raise Error(400, "BadRequest", f"Duplicate port {port_id} in the request.")
             seen.add(port_id)
-            birth.networks.append(_port(request, tx, port_id, each, birth))
+            birth.networks.append(on_port(request, tx, port_id, each, birth))
             continue
         if network_id is None:
             raise Error(400, "BadRequest", "Each entry of networks needs 'uuid' or 'port'.")
         if offered is None:
-            offered = _offered(request, tx)
-        birth.networks.append(_network(request, tx, network_id, each, offered, birth))
+            offered = networks_offered(request, tx)
+        birth.networks.append(on_network(request, tx, network_id, each, offered, birth))
 
 
-def _offered(request, tx) -> dict[str, Any]:
+def networks_offered(request, tx) -> dict[str, Any]:
     from monostack import network
 
     found = network.networks_for(tx, request.caller, request.caller.project_id)
     return {row["id"]: row for row in found}
 
 
-def _automatic(request, tx, demanded: bool) -> list[dict[str, Any]]:
+def automatic(request, tx, demanded: bool) -> list[dict[str, Any]]:
     """Nobody said which network: the only one there is."""
-    offered = [row for row in _offered(request, tx).values() if not row.get("external")]
+    offered = [row for row in networks_offered(request, tx).values() if not row.get("external")]
     if len(offered) > 1:
         raise Error(
             409, "NetworkAmbiguous", "Multiple possible networks found, use a Network ID to be more specific."
@@ -254,7 +254,7 @@ def _automatic(request, tx, demanded: bool) -> list[dict[str, Any]]:
     return []
 
 
-def _network(request, tx, network_id: str, each, offered: dict[str, Any], birth: Birth) -> dict[str, Any]:
+def on_network(request, tx, network_id: str, each, offered: dict[str, Any], birth: Birth) -> dict[str, Any]:
     row = offered.get(network_id)
     if row is None:
         from monostack import network
@@ -282,7 +282,7 @@ def _network(request, tx, network_id: str, each, offered: dict[str, Any], birth:
     return {"network_id": network_id, "mtu": row["mtu"], "fixed_ip": fixed_ip, "tag": each.get("tag")}
 
 
-def _port(request, tx, port_id: str, each, birth: Birth) -> dict[str, Any]:
+def on_port(request, tx, port_id: str, each, birth: Birth) -> dict[str, Any]:
     from monostack import network
 
     if birth.most > 1:

@@ -43,10 +43,11 @@ def connect(tx, row, spec, host: str, zone: str) -> list[dict[str, Any]]:
                 tx, port, host=host, device_id=row["id"], device_owner=owner(zone), hostname=row["hostname"]
             )
         return spec["nics"]
-    return [_connect_one(tx, row, spec, asked, host, zone) for asked in spec["networks"]]
+    return [connect_one(tx, row, spec, asked, host, zone) for asked in spec["networks"]]
 
 
-def _connect_one(tx, row, spec, asked: dict[str, Any], host: str, zone: str) -> dict[str, Any]:
+def connect_one(tx, row, spec, asked: dict[str, Any], host: str, zone: str) -> dict[str, Any]:
+    """One port, made or brought, bound to the host; its nic."""
     from monostack import network
 
     own = asked.get("port_id") is None
@@ -148,10 +149,15 @@ def _address(ip: str, kind: str, mac: str) -> dict[str, Any]:
 
 
 def release(tx, row, spec) -> None:
-    """Give the server's ports back: ours are deleted, the user's are let go."""
+    """Give all of the server's ports back."""
+    give_back(tx, row, spec["nics"] or [])
+
+
+def give_back(tx, row, nics: list[dict[str, Any]]) -> None:
+    """Give ports back: ours are deleted, the user's are let go."""
     from monostack import network
 
-    for nic in spec["nics"] or ():
+    for nic in nics:
         port = network.port(tx, nic["port_id"])
         if port is None or port["device_id"] != row["id"]:
             continue
