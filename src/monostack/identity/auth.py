@@ -18,7 +18,6 @@ from monostack.identity.logins import Login
 from monostack.identity.tables import APPLICATION_CREDENTIALS, PROJECTS, USERS
 from monostack.identity.tokens import Claims
 from monostack.identity.verifying import matching, refused
-from monostack.kit.auth import Caller
 from monostack.kit.clock import seconds
 from monostack.kit.context import Context
 from monostack.kit.db import Db, Row, Tx
@@ -151,40 +150,31 @@ def with_catalog(db: Db, body: dict) -> dict:
 
 
 def subject(request: Request, db: Db) -> dict[str, Any]:
-    """What the rules on tokens are judged on. Also leaves the subject's Caller on the request."""
+    """What the rules on tokens are judged on. A subject that is missing or not valid is told before them,
+    because whose it is decides who may ask."""
     token = request.header("x-subject-token")
-    request.subject_token = None
     if token is None:
-        return {}
+        raise Error(404, "TokenNotFound", "No token in the request")
     window = 0.0
     if request.query.get("allow_expired", "").lower() in TRUE:
         window = request.cloud.settings.identity.allow_expired_seconds
     found = tokens.known(db, token) or tokens.validate(db, token, window)
-    request.subject_token = found
     if found is None:
-        return {}
+        raise not_valid(db, token)
+    request.subject_token = found
     return {"target.token.user_id": found.user_id, "target.token.user.domain.id": found.user_domain_id}
 
 
 def show(request: Request, db: Db) -> Response:
     """What a token is worth now."""
-    body = _subject_or_404(request, db).token
+    body = request.subject_token.token
     if "nocatalog" not in request.query and "roles" in body:
         body = with_catalog(db, body)
     return Response(200, {"token": body}, [("X-Subject-Token", request.header("x-subject-token"))])
 
 
 def revoke(request: Request, tx: Tx) -> None:
-    _subject_or_404(request, tx)
     tokens.revoke_one(tx, tokens.unseal(tx.cloud.identity.keys, request.header("x-subject-token")))
-
-
-def _subject_or_404(request: Request, db: Db) -> Caller:
-    if request.subject_token is not None:
-        return request.subject_token
-    if request.header("x-subject-token") is None:
-        raise Error(404, "TokenNotFound", "No token in the request")
-    raise not_valid(db, request.header("x-subject-token"))
 
 
 def not_valid(db: Db, token: str) -> Error:

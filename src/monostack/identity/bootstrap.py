@@ -44,6 +44,7 @@ class Runtime:
 
     def __init__(self, cloud: Cloud) -> None:
         self.keys = keys.Keys(cloud.state / "fernet-keys")
+        self.credential_keys = keys.Keys(cloud.state / "credential-keys")
         self.verified = passwords.Verified()
         self.catalogs = Kept()
         self._rounds = cloud.settings.identity.password_rounds

@@ -23,6 +23,7 @@ from monostack.identity.attributes import (
 from monostack.identity.tables import (
     APPLICATION_CREDENTIALS,
     ASSIGNMENTS,
+    CREDENTIALS,
     GROUPS,
     MEMBERSHIPS,
     PROJECTS,
@@ -133,12 +134,14 @@ def remove(tx: Tx, row: Row) -> None:
         tx.hook("identity.project.delete", project)
         tx.delete_all(ASSIGNMENTS, target_id=project["id"])
         tx.delete_all(APPLICATION_CREDENTIALS, project_id=project["id"])
+        tx.delete_all(CREDENTIALS, project_id=project["id"])
         tx.delete(project)
     for user in tx.all(USERS, domain_id=row["id"]):
         tx.hook("identity.user.delete", user)
         tx.delete_all(ASSIGNMENTS, actor_id=user["id"])
         tx.delete_all(MEMBERSHIPS, user_id=user["id"])
         tx.delete_all(APPLICATION_CREDENTIALS, user_id=user["id"])
+        tx.delete_all(CREDENTIALS, user_id=user["id"])
         tx.delete(user)
     for group in tx.all(GROUPS, domain_id=row["id"]):
         tx.delete_all(ASSIGNMENTS, actor_id=group["id"])

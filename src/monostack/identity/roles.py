@@ -159,8 +159,10 @@ def imply(request: Request, tx: Tx) -> dict:
     prior, implied = _pair(request, tx)
     if implied["name"] == "admin" and not implied["domain_id"]:
         raise Error(403, "Forbidden", f"{implied['id']} cannot be an implied roles.")
-    if implied["domain_id"] and implied["domain_id"] != prior["domain_id"]:
-        words = f"Could not imply role {implied['id']}: it is another domain's own."
+    if implied["domain_id"] and not prior["domain_id"]:
+        words = (
+            f"Role {prior['id']} is everybody's: it cannot imply {implied['id']}, which is a domain's own."
+        )
         raise Error(403, "Forbidden", words)
     tx.insert(
         IMPLIED_ROLES,

@@ -137,6 +137,17 @@ APPLICATION_CREDENTIALS = Table(
     id=ids.new_hex,
 )
 
+CREDENTIALS = Table(
+    "identity_credentials",
+    Column("user_id", String(64), nullable=False, index=True),
+    Column("project_id", String(64), index=True),
+    Column("type", String(255)),
+    Column("sealed_blob", Text),
+    Column("extra", JSON),
+    *stamps(),
+    id=ids.new_hex,
+)
+
 REVOCATIONS = Table(
     "identity_revocations",
     Column("subject_id", String(64)),
@@ -164,5 +175,6 @@ TABLES = (
     SERVICES,
     ENDPOINTS,
     APPLICATION_CREDENTIALS,
+    CREDENTIALS,
     REVOCATIONS,
 )

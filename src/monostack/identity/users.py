@@ -22,7 +22,7 @@ from monostack.identity.attributes import (
     truth,
     with_options,
 )
-from monostack.identity.tables import APPLICATION_CREDENTIALS, ASSIGNMENTS, MEMBERSHIPS, USERS
+from monostack.identity.tables import APPLICATION_CREDENTIALS, ASSIGNMENTS, CREDENTIALS, MEMBERSHIPS, USERS
 from monostack.identity.verifying import hashed, matching, refused
 from monostack.identity.wire import boolean_filter, cut, page, self_link
 from monostack.kit.context import Context
@@ -163,6 +163,7 @@ def delete(request: Request, tx: Tx) -> None:
     tx.delete_all(ASSIGNMENTS, actor_id=row["id"])
     tx.delete_all(MEMBERSHIPS, user_id=row["id"])
     tx.delete_all(APPLICATION_CREDENTIALS, user_id=row["id"])
+    tx.delete_all(CREDENTIALS, user_id=row["id"])
     tx.delete(row)
     tx.after(tx.cloud.auth.bump)
 
