@@ -127,7 +127,10 @@ def guest_image(settings: tree.Settings, options: argparse.Namespace, hypervisor
             f"making the guest image needs Debian's packages {names}. As root: apt-get install {names}"
         )
     cache = Path("/var/cache/monostack") if os.geteuid() == 0 else Path.home() / ".cache" / "monostack"
-    return maker.build(cache / "guest.qcow2", cache, display.say)
+    try:
+        return maker.build(cache / "guest.qcow2", cache, display.say)
+    except maker.BuildError as reason:
+        raise StepFailed(f"the guest image could not be made: {reason}") from None
 
 
 def empty_qcow2(size: int) -> bytes:

@@ -78,6 +78,7 @@ async def serve(settings, access_log: str | None = None) -> int:
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
+    loop.add_signal_handler(signal.SIGUSR1, say_what_waits)
     marker.unlink(missing_ok=True)
     try:
         from monostack.cli import credentials
@@ -102,6 +103,13 @@ async def serve(settings, access_log: str | None = None) -> int:
         await cloud.stop()
         cloud.app.access.flush()
     return 0
+
+
+def say_what_waits() -> None:
+    """SIGUSR1: every task and where it waits, on standard error; for finding out why something does not move."""
+    for task in asyncio.all_tasks():
+        print(f"task {task.get_name()}", file=sys.stderr)
+        task.print_stack(file=sys.stderr)
 
 
 def check(settings) -> int:

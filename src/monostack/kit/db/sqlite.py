@@ -360,7 +360,8 @@ class SqliteEngine:
 
 def _name(item: Item) -> str:
     handler = item.args[0] if item.args and callable(item.args[0]) else item.function
-    return getattr(handler, "__qualname__", repr(handler))
+    handler = getattr(handler, "func", handler)
+    return f"{getattr(handler, '__module__', '')}.{getattr(handler, '__qualname__', type(handler).__name__)}"
 
 
 def _code(reason: sqlite3.Error) -> int:

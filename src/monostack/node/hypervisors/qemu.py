@@ -20,6 +20,7 @@ import contextlib
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -335,23 +336,22 @@ class Qemu:
             self.guests[id].power = "paused"
 
     async def _run_qemu(self, words: list[str], folder: Folder, files: list[int]) -> None:
-        """QEMU returns once its guest is set up and its sockets listen; the guest then is on its own."""
-        process = await asyncio.create_subprocess_exec(
-            *words,
+        """QEMU returns once its guest is set up and its sockets listen; the guest then is on its own.
+
+        It is started from a thread: the event loop's own way of starting programs leaves its pipes open in a
+        program that is handed further descriptors, and a guest that never ends would never end them.
+        """
+        done = await asyncio.to_thread(
+            subprocess.run,
+            words,
             cwd=folder.path,
             pass_fds=files,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
         )
-        try:
-            _, complained = await process.communicate()
-        except asyncio.CancelledError:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-            raise
-        code = process.returncode or 0
+        complained = done.stderr
+        code = done.returncode
         if code == 0:
             return
         lines = [line for line in complained.decode(errors="replace").splitlines() if "warning:" not in line]
