@@ -127,6 +127,16 @@ def security_group_names(db, ids: list[str]) -> dict[str, str]:
     return {row["id"]: row["name"] for row in db.all(SECURITY_GROUPS, id=list(ids))} if ids else {}
 
 
+def security_groups(db, ids: list[str]) -> list[dict[str, Any]]:
+    """Groups with their rules: the row of each, and `security_group_rules` as the API shows them."""
+    from monostack.network import security_groups as groups
+    from monostack.network.tables import SECURITY_GROUPS
+
+    found = db.all(SECURITY_GROUPS, order=("created_at", "id"), id=list(ids)) if ids else []
+    groups.complete(db, found, None)
+    return found
+
+
 def find_security_group(db, project_id: str, name_or_id: str):
     """The row of a project's group by id or name, or None; Error 409 when a name stands for several.
 
@@ -149,3 +159,11 @@ def set_security_groups(tx, port, ids: list[str]) -> None:
     from monostack.network.ports import rows
 
     rows.set_groups(tx, port, list(ids))
+
+
+def auto_allocate(tx, project_id: str):
+    """The row of the network that a project gets when it names none: made now, with subnet and router, if it
+    was never asked for. Raises Error 409 in words when the cloud has no default external network or pool."""
+    from monostack.network import topologies
+
+    return topologies.provide(tx, project_id)

@@ -103,7 +103,7 @@ def dhcp_networks(request, db) -> dict[str, Any]:
     agent = _find(request, db)
     ids = _carried(db, agent, "network") if agent["agent_type"] == DHCP else []
     rows = db.all(NETWORKS, order="id", id=ids) if ids else []
-    NETWORK.complete(db, rows)
+    NETWORK.complete(db, rows, request.caller.project_id)
     return {"networks": request.render_all(NETWORK.shown, rows)}
 
 

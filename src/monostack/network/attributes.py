@@ -58,9 +58,9 @@ NAME = Attribute("name", filter=True, sort=True, post=True, put=True, default=""
 DESCRIPTION = Attribute("description", filter=True, post=True, put=True, default="", check=checks.description)
 STANDARD = (
     Attribute("tags"),
-    Attribute("created_at", lambda row: clock.z(row["created_at"])),
-    Attribute("updated_at", lambda row: clock.z(row["updated_at"])),
-    Attribute("revision_number", filter=True, convert=checks.integer),
+    Attribute("created_at", lambda row: clock.z(row["created_at"]), sort="created_at"),
+    Attribute("updated_at", lambda row: clock.z(row["updated_at"]), sort="updated_at"),
+    Attribute("revision_number", filter=True, sort=True, convert=checks.integer),
 )
 
 

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import sqlalchemy as sa
+
 from monostack.kit.errors import Error
 from monostack.kit.resource import ANYONE, Response, Route
 from monostack.network import attributes as attribute_words
@@ -28,9 +30,9 @@ LONGEST_TAG = 255
 PARENTS = ("network", "security_group", "ext_parent")
 
 
-def own(caller) -> dict[str, Any]:
-    """Conditions for what a caller may see: his project's, or everything for an administrator."""
-    return {} if caller.admin else {"project_id": caller.project_id}
+def sees_all(caller) -> bool:
+    """Whether the caller sees what belongs to other projects."""
+    return caller.admin or caller.service
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,14 +41,13 @@ class Collection:
 
     name, plural, path   as bodies and URLs spell it
     missing              the error's name and words when an id names nothing ({id})
-    seen                 (db, caller) -> conditions on what he may see
-    among, may_see       the same where conditions on columns cannot say it: for lists a Core condition with
-                         the caller's project as bindparam "viewer", for one row (row, viewer) -> bool
+    among                which rows a caller sees: a Core condition with his project as bindparam "viewer"
+    may_see              the same for one row: (db, row, viewer) -> bool
     create               (request, tx, values) -> row; values by the wire's names, defaults filled in
     update               (request, tx, row, values) -> row
     delete               (request, tx, row)
-    parents              (db, row or values) -> what a rule asks of the parents ("network:project_id")
-    complete             (db, rows): puts into rows what is not in their table, for all rows at once
+    parents              (db, row or values, viewer) -> what a rule asks of the parents ("network:project_id")
+    complete             (db, rows, viewer): puts into rows what is not in their table, for all rows at once
     sieve                (request, db) -> a test of rows for filters that are no columns, or None
     sieves               the query parameters of `sieve`
     """
@@ -57,14 +58,13 @@ class Collection:
     table: Any
     attributes: tuple[Attribute, ...]
     missing: tuple[str, str]
-    seen: Callable = lambda db, caller: own(caller)  # noqa: E731
     among: Any = None
-    may_see: Callable = lambda row, viewer: True  # noqa: E731
+    may_see: Callable = lambda db, row, viewer: row["project_id"] == viewer  # noqa: E731
     create: Callable | None = None
     update: Callable | None = None
     delete: Callable | None = None
-    parents: Callable = lambda db, row: {}  # noqa: E731
-    complete: Callable = lambda db, rows: None  # noqa: E731
+    parents: Callable = lambda db, row, viewer: {}  # noqa: E731
+    complete: Callable = lambda db, rows, viewer: None  # noqa: E731
     sieve: Callable = lambda request, db: None  # noqa: E731
     sieves: frozenset[str] = frozenset()
     tagged: bool = True
@@ -72,19 +72,21 @@ class Collection:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shown", tuple(each for each in self.attributes if each.shown))
+        if self.among is None:
+            object.__setattr__(self, "among", self.table.c.project_id == sa.bindparam("viewer"))
 
     def not_found(self, id: str) -> Error:  # noqa: A002
         return Error(404, self.missing[0], self.missing[1].format(id=id))
 
     def find(self, db, caller, id: str):  # noqa: A002
         """The row, if the caller may see it; raises the resource's 404."""
-        row = db.one(self.table, id=id, missing=self.not_found(id), **self.seen(db, caller))
-        if not (caller.admin or caller.service or self.may_see(row, caller.project_id)):
+        row = db.one(self.table, id=id, missing=self.not_found(id))
+        if not sees_all(caller) and not self.may_see(db, row, caller.project_id):
             raise self.not_found(id)
         return row
 
     def render(self, request, db, row) -> dict[str, Any]:
-        self.complete(db, [row])
+        self.complete(db, [row], request.caller.project_id)
         return request.render(self.shown, row)
 
 
@@ -100,16 +102,15 @@ def index(collection: Collection, request, db) -> dict[str, Any]:
     WIRE.check_filters(request, collection.shown, collection.sieves)
     _only(request)
     page = _page(collection, request, db)
-    collection.complete(db, page)
+    collection.complete(db, page, request.caller.project_id)
     return request.list(collection.plural, request.render_all(collection.shown, page), page)
 
 
 def _page(collection: Collection, request, db):
-    where = collection.seen(db, request.caller)
     tests = [test for test in (collection.sieve(request, db), _tag_test(request)) if test is not None]
-    caller = request.caller
-    if collection.among is not None and not (caller.admin or caller.service):
-        where |= {"among": collection.among, "values": {"viewer": caller.project_id or ""}}
+    caller, where = request.caller, {}
+    if not sees_all(caller):
+        where = {"among": collection.among, "values": {"viewer": caller.project_id or ""}}
     if not tests:
         return db.page(collection.table, request, **where)
     asked = request.paging
@@ -207,13 +208,13 @@ def read_items(collection: Collection, request) -> list[tuple[dict[str, Any], di
 def creation_target(collection: Collection, request, db) -> dict[str, Any]:
     """What `create_...` is judged on: the first new thing, as it would be."""
     request.items = read_items(collection, request)
-    return _target(collection, db, request.items[0][1])
+    return _target(collection, request, db, request.items[0][1])
 
 
-def _target(collection: Collection, db, row: Mapping[str, Any]) -> dict[str, Any]:
+def _target(collection: Collection, request, db, row: Mapping[str, Any]) -> dict[str, Any]:
     target = dict(row)
     target["tenant_id"] = target["project_id"]
-    target.update(collection.parents(db, row))
+    target.update(collection.parents(db, row, request.caller.project_id))
     return target
 
 
@@ -223,14 +224,14 @@ def create(collection: Collection, request, tx) -> dict[str, Any]:
         names = attribute_words.guards(collection.attributes, sent, True)
         if not names and not number:
             continue
-        target = _target(collection, tx, values)
+        target = _target(collection, request, tx, values)
         if number:
             request.demand(f"create_{collection.name}", target)
         for name in names:
             request.demand(f"create_{collection.name}:{name}", target)
     rows = [collection.create(request, tx, values) for _, values in request.items]
     request.subject = rows[0]["id"]
-    collection.complete(tx, rows)
+    collection.complete(tx, rows, request.caller.project_id)
     shown = request.render_all(collection.shown, rows)
     return {collection.plural: shown} if many else {collection.name: shown[0]}
 
@@ -241,7 +242,7 @@ def create(collection: Collection, request, tx) -> dict[str, Any]:
 def row_target(collection: Collection, request, db) -> dict[str, Any]:
     """What a change is judged on: the row."""
     request.row = collection.find(db, request.caller, request.path["id"])
-    return _target(collection, db, request.row)
+    return _target(collection, request, db, request.row)
 
 
 def check_revision(collection: Collection, request, row) -> None:
@@ -269,7 +270,7 @@ def update(collection: Collection, request, tx) -> dict[str, Any]:
     check_revision(collection, request, row)
     names = attribute_words.guards(collection.attributes, sent, False)
     if names:
-        target = _target(collection, tx, dict(row) | sent)
+        target = _target(collection, request, tx, dict(row) | sent)
         for name in names:
             request.demand(f"update_{collection.name}:{name}", target)
     row = collection.update(request, tx, row, sent)
@@ -432,7 +433,6 @@ __all__ = [
     "Collection",
     "check_revision",
     "index",
-    "own",
     "owner_of",
     "routes",
     "row_target",

@@ -18,6 +18,15 @@ from monostack.kit.resource import ANYONE, Route
 
 BUILT = (
     "aap-reject-multicast",
+    "address-scope",
+    "auto-allocated-topology",
+    "default-subnetpools",
+    "rbac-policies",
+    "rbac-address-scope",
+    "rbac-security-groups",
+    "rbac-subnetpool",
+    "subnet_allocation",
+    "subnetpool-prefix-ops",
     "agent",
     "allowed-address-pairs",
     "availability_zone",

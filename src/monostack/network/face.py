@@ -9,11 +9,12 @@ import sqlalchemy as sa
 from monostack.kit.db import query
 from monostack.kit.errors import Error
 from monostack.network import security_groups as groups
+from monostack.network import sharing
 from monostack.network.networks import COLLECTION as NETWORK
+from monostack.network.networks import SEEN
 from monostack.network.ports import rows
 from monostack.network.tables import (
     ADDRESSES,
-    EVERYBODY,
     FLOATING_IPS,
     NETWORKS,
     PORTS,
@@ -27,6 +28,8 @@ _AT_ADDRESS = query(
     .limit(1),
     PORTS,
 )
+
+_SEEN = query(sa.select(NETWORKS).where(SEEN).order_by(NETWORKS.c.created_at, NETWORKS.c.id), NETWORKS)
 
 
 def create_port(
@@ -114,19 +117,21 @@ def _view(port, network, floating_ips: list[dict]) -> dict[str, Any]:
 
 
 def networks_for(db, caller, project_id: str) -> list:
-    found = db.all(NETWORKS, order=("created_at", "id"), audience=[project_id, EVERYBODY])
+    found = db.run(_SEEN, viewer=project_id)
     admin = caller is not None and caller.admin
+    open_to = sharing.granted_among(db, [row["id"] for row in found], project_id)
     return [
         row
         for row in found
-        if row["project_id"] == project_id or row["shared"] or (admin and row["external"])
+        if row["project_id"] == project_id or row["id"] in open_to or (admin and row["external"])
     ]
 
 
 def find_security_group(db, project_id: str, name_or_id: str):
     row = db.one(SECURITY_GROUPS, lock=False, id=name_or_id)
     if row is not None:
-        return row if row["project_id"] == project_id or row["shared"] else None
+        mine = row["project_id"] == project_id or sharing.is_granted(db, row["id"], project_id)
+        return row if mine else None
     if name_or_id == groups.DEFAULT and db.writes:
         return groups.default_of(db, project_id)
     found = db.all(SECURITY_GROUPS, project_id=project_id, name=name_or_id, limit=2)

@@ -79,7 +79,7 @@ def refuse(message: str) -> Error:
     return Error(400, "BadRequest", f"Bad floatingip request: {message}")
 
 
-def complete(db, rows: list) -> None:
+def complete(db, rows: list, viewer: str | None) -> None:
     """What the ports are that floating IPs hang on."""
     ids = {row["port_id"] for row in rows if row["port_id"]}
     ports = {port["id"]: port for port in db.all(PORTS, id=ids)} if ids else {}

@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from monostack.kit import quota
 from monostack.kit.db import query
 from monostack.kit.errors import Error
+from monostack.network.sharing import POLICIES
+from monostack.network.subnetpool_tables import SUBNETPOOLS
 from monostack.network.tables import (
     FLOATING_IPS,
     NETWORKS,
@@ -42,6 +44,8 @@ COUNTED = {
     "floatingip": FLOATING_IPS,
     "security_group": SECURITY_GROUPS,
     "security_group_rule": SECURITY_GROUP_RULES,
+    "rbac_policy": POLICIES,
+    "subnetpool": SUBNETPOOLS,
 }
 _COUNTS = {
     name: query(

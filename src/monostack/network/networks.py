@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from monostack.kit.db import query
 from monostack.kit.errors import Error
 from monostack.kit.ids import new_uuid
-from monostack.network import addresses, checks, hosting, limits, segments
+from monostack.network import addresses, checks, hosting, limits, segments, sharing
 from monostack.network.attributes import DESCRIPTION, ID, NAME, OWNER, STANDARD, Attribute, bad, boolean
 from monostack.network.collection import Collection, routes, save
 from monostack.network.ports import rows as port_rows
+from monostack.network.subnetpool_tables import SUBNETPOOLS
 from monostack.network.tables import EVERYBODY, FLOATING_IPS, NETWORKS, PORTS, ROUTERS, SUBNETS
 
 SMALLEST_MTU = 68
@@ -72,44 +72,54 @@ ATTRIBUTES = (
     ),
     Attribute("availability_zone_hints", post=True, default=(), check=checks.hints),
     Attribute("availability_zones", lambda row: ["nova"] if row["subnets"] else []),
-    Attribute("ipv4_address_scope", lambda row: None),
-    Attribute("ipv6_address_scope", lambda row: None),
+    Attribute("ipv4_address_scope"),
+    Attribute("ipv6_address_scope"),
     Attribute("l2_adjacency", lambda row: True),
     Attribute("qos_policy_id", lambda row: None),
     *STANDARD,
 )
-
-_SUBNETS_OF = query(
-    sa.select(SUBNETS.c.id, SUBNETS.c.network_id).where(SUBNETS.c.network_id == sa.bindparam("network"))
-)
-MANY = 8
 
 
 def audience(project_id: str, shared: bool, external: bool) -> str:
     return EVERYBODY if shared or external else project_id
 
 
-def seen(db, caller) -> dict:
-    """A project sees its own networks, the shared and the external ones."""
-    return {} if caller.admin or caller.service else {"audience": [caller.project_id or "", EVERYBODY]}
+SEEN = sa.or_(
+    NETWORKS.c.audience.in_([sa.bindparam("viewer"), EVERYBODY]),
+    NETWORKS.c.id.in_(sharing.granted("network")),
+)
+"""A project sees its own networks, the shared and the external ones."""
 
 
-def complete(db, rows: list) -> None:
-    """Which subnets each network has."""
-    by_network: dict[str, list[str]] = {row["id"]: [] for row in rows}
-    if len(rows) == 1:
-        found = db.run(_SUBNETS_OF, network=rows[0]["id"])
-    else:
-        found = db.all(SUBNETS, network_id=list(by_network)) if rows else []
-    for subnet in found:
-        by_network[subnet["network_id"]].append(subnet["id"])
+def may_see(db, row, viewer: str | None) -> bool:
+    return row["audience"] in (viewer, EVERYBODY) or sharing.is_granted(db, row["id"], viewer)
+
+
+def complete(db, rows: list, viewer: str | None) -> None:
+    """Which subnets each network has, and what follows from them."""
+    by_network: dict[str, list] = {row["id"]: [] for row in rows}
+    for subnet in db.all(SUBNETS, network_id=list(by_network)) if rows else ():
+        by_network[subnet["network_id"]].append(subnet)
+    pools = {each["subnetpool_id"] for found in by_network.values() for each in found} - {None}
+    scopes = {pool["id"]: pool["address_scope_id"] for pool in db.all(SUBNETPOOLS, id=pools)} if pools else {}
     for row in rows:
-        row["subnets"] = sorted(by_network[row["id"]])
+        found = by_network[row["id"]]
+        row["subnets"] = sorted(each["id"] for each in found)
+        for version in (4, 6):
+            of_version = [
+                scopes.get(each["subnetpool_id"]) for each in found if each["ip_version"] == version
+            ]
+            row[f"ipv{version}_address_scope"] = next(filter(None, of_version), None)
+    for id in sharing.granted_among(db, [row["id"] for row in rows if not row["shared"]], viewer):  # noqa: A001
+        next(row for row in rows if row["id"] == id)["shared"] = True
 
 
-def parents(db, row) -> dict:
+def parents(db, row, viewer: str | None) -> dict:
     external = row.get("external", row.get("router:external", False))
-    return {"router:external": external}
+    shared = row.get("shared", False)
+    if not shared and "id" in row and row["project_id"] != viewer:
+        shared = sharing.is_granted(db, row["id"], viewer)
+    return {"router:external": external, "shared": shared}
 
 
 def create(request, tx, values: dict):
@@ -124,7 +134,7 @@ def store(tx, values: dict):
     project_id, shared, external = values["project_id"], values["shared"], values["router:external"]
     if values["is_default"]:
         _only_default(tx, external, None)
-    return tx.insert(
+    row = tx.insert(
         NETWORKS,
         id=id,
         project_id=project_id,
@@ -143,6 +153,14 @@ def store(tx, values: dict):
         taken=segments.taken(segment),
         **segment,
     )
+    if shared or external:
+        _mirror(tx, row)
+    return row
+
+
+def _mirror(tx, row) -> None:
+    sharing.mirror(tx, "network", row, sharing.SHARED, row["shared"])
+    sharing.mirror(tx, "network", row, sharing.EXTERNAL, row["external"])
 
 
 def _mtu(db, segment: dict, asked: int | None) -> int:
@@ -191,19 +209,41 @@ def update(request, tx, row, sent: dict):
         _nobody_else_on(tx, row)
     if changes.get("external") is False:
         _not_used_as_external(tx, row)
-    shared, external = changes.get("shared", row["shared"]), changes.get("external", row["external"])
     if changes.get("is_default"):
-        _only_default(tx, external, row["id"])
-    if "shared" in changes or "external" in changes:
-        changes["audience"] = audience(row["project_id"], shared, external)
-        tx.update(SUBNETS, {"network_id": row["id"]}, audience=changes["audience"], external=external)
+        _only_default(tx, changes.get("external", row["external"]), row["id"])
     if changes:
         save(tx, row, **changes)
+        if "shared" in changes or "external" in changes:
+            _mirror(tx, row)
+            set_audience(tx, row)
         hosting.changed(tx, "network", row["id"])
         if "mtu" in changes:
             for port in tx.all(PORTS, network_id=row["id"], guest=1):
                 hosting.changed(tx, "port", port["id"])
     return row
+
+
+def set_audience(tx, row) -> None:
+    """Note who sees the network, on it and on its subnets."""
+    seen_by = audience(row["project_id"], row["shared"], row["external"])
+    tx.set(row, audience=seen_by)
+    tx.update(SUBNETS, {"network_id": row["id"]}, audience=seen_by, external=row["external"])
+
+
+def close(tx, row, action: str) -> None:
+    """Stop sharing with everybody; refused while somebody lives on it."""
+    if action == sharing.SHARED:
+        _nobody_else_on(tx, row)
+        save(tx, row, shared=False)
+    else:
+        _not_used_as_external(tx, row)
+        save(tx, row, external=False, is_default=False)
+    set_audience(tx, row)
+
+
+def open_to_all(tx, row, action: str) -> None:
+    save(tx, row, **({"shared": True} if action == sharing.SHARED else {"external": True}))
+    set_audience(tx, row)
 
 
 def _keep_segment(row, sent: dict) -> None:
@@ -251,6 +291,7 @@ def delete(request, tx, row) -> None:
         port_rows.delete(tx, port)
     tx.delete_all(SUBNETS, network_id=row["id"])
     addresses.forget_network(tx, row["id"])
+    sharing.forget(tx, row["id"])
     tx.delete(row)
     hosting.release_everywhere(tx, "network", row["id"])
 
@@ -262,7 +303,8 @@ COLLECTION = Collection(
     NETWORKS,
     ATTRIBUTES,
     ("NetworkNotFound", "Network {id} could not be found."),
-    seen=seen,
+    among=SEEN,
+    may_see=may_see,
     create=create,
     update=update,
     delete=delete,

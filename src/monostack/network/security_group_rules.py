@@ -325,7 +325,7 @@ def delete(request, tx, row) -> None:
         hosting.settle_groups_of(tx, row["security_group_id"])
 
 
-def parents(db, row) -> dict:
+def parents(db, row, viewer: str | None) -> dict:
     """Rules are judged by who owns the group."""
     group = db.one(SECURITY_GROUPS, lock=False, id=row["security_group_id"])
     owner = group["project_id"] if group is not None else row["project_id"]

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from functools import partial
 
+import sqlalchemy as sa
+
 from monostack.kit.db import Taken
 from monostack.kit.errors import Error
-from monostack.network import collection, hosting, limits
+from monostack.network import collection, hosting, limits, sharing
 from monostack.network import security_group_rules as rules
 from monostack.network.attributes import DESCRIPTION, ID, NAME, OWNER, STANDARD, Attribute, boolean
 from monostack.network.collection import Collection, routes, save
@@ -35,7 +37,17 @@ ATTRIBUTES = (
 )
 
 
-def complete(db, rows: list) -> None:
+SEEN = sa.or_(
+    SECURITY_GROUPS.c.project_id == sa.bindparam("viewer"),
+    SECURITY_GROUPS.c.id.in_(sharing.granted("security_group")),
+)
+
+
+def may_see(db, row, viewer: str | None) -> bool:
+    return row["project_id"] == viewer or sharing.is_granted(db, row["id"], viewer)
+
+
+def complete(db, rows: list, viewer: str | None) -> None:
     """The rules of each group."""
     by_group: dict[str, list] = {row["id"]: [] for row in rows}
     if rows:
@@ -45,6 +57,9 @@ def complete(db, rows: list) -> None:
             by_group[rule["security_group_id"]].append(rules.view(rule))
     for row in rows:
         row["security_group_rules"] = by_group[row["id"]]
+    foreign = [row["id"] for row in rows if row["project_id"] != viewer]
+    for id in sharing.granted_among(db, foreign, viewer):  # noqa: A001
+        next(row for row in rows if row["id"] == id)["shared"] = True
 
 
 def default_of(tx, project_id: str):
@@ -120,7 +135,12 @@ def delete(request, tx, row) -> None:
     for other in sorted(others - {row["id"]}):
         hosting.changed(tx, "security_group", other)
         hosting.settle_groups_of(tx, other)
+    sharing.forget(tx, row["id"])
     hosting.release_everywhere(tx, "security_group", row["id"])
+
+
+def parents(db, row, viewer: str | None) -> dict:
+    return {"shared": "id" in row and sharing.is_open(db, row, viewer)}
 
 
 COLLECTION = Collection(
@@ -130,6 +150,9 @@ COLLECTION = Collection(
     SECURITY_GROUPS,
     ATTRIBUTES,
     ("SecurityGroupNotFound", "Security group {id} does not exist"),
+    among=SEEN,
+    may_see=may_see,
+    parents=parents,
     create=create,
     update=update,
     delete=delete,

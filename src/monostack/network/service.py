@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from monostack.kit.resource import Service
 from monostack.network import (
+    address_scopes,
     agents,
     bootstrap,
+    default_rules,
     extensions,
     floating_ips,
     ip_availability,
     networks,
     quotas,
+    rbac,
     root,
     security_group_rules,
     security_groups,
+    subnetpools,
     subnets,
+    topologies,
 )
 from monostack.network.hosting import PARTS
 from monostack.network.parts import PART_KINDS
 from monostack.network.ports import api as ports
 from monostack.network.routers import api as routers
 from monostack.network.routers.rows import host_arrived
+from monostack.network.sharing import POLICIES
+from monostack.network.subnetpool_tables import SUBNETPOOLS
 from monostack.network.tables import TABLES
 from monostack.network.wire import WIRE
 
@@ -45,8 +52,21 @@ SERVICE = Service(
         *agents.ROUTES,
         *extensions.ROUTES,
         *ip_availability.ROUTES,
+        *address_scopes.ROUTES,
+        *subnetpools.ROUTES,
+        *rbac.ROUTES,
+        *topologies.ROUTES,
+        *default_rules.ROUTES,
     ),
-    tables=(*TABLES, PARTS, bootstrap.DONE),
+    tables=(
+        *TABLES,
+        PARTS,
+        POLICIES,
+        SUBNETPOOLS,
+        address_scopes.ADDRESS_SCOPES,
+        topologies.TOPOLOGIES,
+        bootstrap.DONE,
+    ),
     parts=PART_KINDS,
     hooks=(("host.hello", host_arrived),),
     needs=("identity",),

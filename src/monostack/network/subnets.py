@@ -15,14 +15,14 @@ import sqlalchemy as sa
 
 from monostack.kit.db import query
 from monostack.kit.errors import Error
-from monostack.network import addresses, checks, dhcp, hosting, limits
+from monostack.network import addresses, checks, dhcp, hosting, limits, sharing, subnetpools
 from monostack.network.attributes import DESCRIPTION, ID, NAME, OWNER, STANDARD, Attribute, boolean
 from monostack.network.checks import parsed_network
 from monostack.network.collection import Collection, routes, save
 from monostack.network.networks import COLLECTION as NETWORK
-from monostack.network.networks import seen
 from monostack.network.ports import rows as port_rows
-from monostack.network.tables import ADDRESSES, NETWORKS, PORTS, ROUTERS, SUBNETS
+from monostack.network.subnetpools import COLLECTION as SUBNETPOOL
+from monostack.network.tables import ADDRESSES, EVERYBODY, NETWORKS, PORTS, ROUTERS, SUBNETS
 
 MOST_NAMESERVERS = 5
 MOST_ROUTES = 20
@@ -74,18 +74,29 @@ _OTHERS_ON = query(
 )
 
 
+SEEN = sa.or_(
+    SUBNETS.c.audience.in_([sa.bindparam("viewer"), EVERYBODY]),
+    SUBNETS.c.network_id.in_(sharing.granted("network")),
+)
+"""Who sees a network sees its subnets."""
+
+
+def may_see(db, row, viewer: str | None) -> bool:
+    return row["audience"] in (viewer, EVERYBODY) or sharing.is_granted(db, row["network_id"], viewer)
+
+
 def invalid(message: str) -> Error:
     return Error(400, "InvalidInput", f"Invalid input for operation: {message}")
 
 
-def parents(db, row) -> dict:
+def parents(db, row, viewer: str | None) -> dict:
     network = db.one(NETWORKS, lock=False, id=row["network_id"])
     if network is None:
         return {}
     return {
         "network:project_id": network["project_id"],
         "network:tenant_id": network["project_id"],
-        "shared": network["shared"],
+        "shared": sharing.is_open(db, network, viewer),
         "router:external": network["external"],
     }
 
@@ -93,13 +104,25 @@ def parents(db, row) -> dict:
 def create(request, tx, values: dict):
     network = NETWORK.find(tx, request.caller, values["network_id"])
     limits.take(tx, values["project_id"], subnet=1)
-    return store(tx, network, values)
+    return store(tx, network, values, _pool(request, tx, values))
 
 
-def store(tx, network, values: dict):
-    """Add a subnet; `values` by the wire's names."""
+def _pool(request, tx, values: dict):
+    """The pool that the subnet is to be cut from, None when it is not."""
+    if values.get("subnetpool_id"):
+        return SUBNETPOOL.find(tx, request.caller, values["subnetpool_id"])
+    if not values["use_default_subnetpool"]:
+        return None
+    pool = subnetpools.default_pool(tx, values["ip_version"])
+    if pool is None:
+        raise Error(404, "SubnetPoolNotFound", "Subnet pool default could not be found.")
+    return pool
+
+
+def store(tx, network, values: dict, pool=None):
+    """Add a subnet, cut from a pool if one is given; `values` by the wire's names."""
     version = values["ip_version"]
-    cidr = _cidr(tx, network, values)
+    cidr = _cidr(tx, network, values, pool)
     _check_modes(values, cidr)
     gateway = _gateway(cidr, values)
     pools = values.get("allocation_pools") or default_pools(cidr, gateway)
@@ -128,7 +151,7 @@ def store(tx, network, values: dict):
         dns_nameservers=nameservers,
         service_types=values.get("service_types") or [],
         revision_number=0,
-        subnetpool_id=values.get("subnetpool_id"),
+        subnetpool_id=pool["id"] if pool is not None else None,
     )
     save(tx, network)
     if addresses.is_automatic(row):
@@ -137,17 +160,19 @@ def store(tx, network, values: dict):
     return row
 
 
-def _cidr(tx, network, values: dict) -> str:
-    if values.get("subnetpool_id") or values["use_default_subnetpool"]:
-        raise Error(
-            404,
-            "SubnetPoolNotFound",
-            f"Subnet pool {values.get('subnetpool_id') or 'default'} could not be found.",
-        )
+def _cidr(tx, network, values: dict, pool) -> str:
     cidr = values.get("cidr")
+    if pool is not None:
+        if pool["ip_version"] != values["ip_version"]:
+            raise invalid(
+                f"ip_version '{values['ip_version']}' does not match that of the pool, '{pool['ip_version']}'"
+            )
+        cidr = subnetpools.cut(tx, pool, values["project_id"], cidr, values.get("prefixlen"))
     if cidr is None:
         raise Error(
-            400, "BadRequest", "Bad subnets request: a subnetpool must be specified in the absence of a cidr."
+            400,
+            "BadRequest",
+            "Bad subnets request: a subnetpool must be specified in the absence of a cidr.",
         )
     found = parsed_network(cidr)
     if found.version != values["ip_version"]:
@@ -383,7 +408,8 @@ COLLECTION = Collection(
     SUBNETS,
     ATTRIBUTES,
     ("SubnetNotFound", "Subnet {id} could not be found."),
-    seen=seen,
+    among=SEEN,
+    may_see=may_see,
     create=create,
     update=update,
     delete=delete,

@@ -78,7 +78,8 @@ class NetworkWire(Wire):
             raise self.invalid(request, f"The value of sort_dir is '{direction}': it must be asc or desc")
         for field in fields:
             if field.sort and field.name == key:
-                return "-" + field.column if direction == "desc" else field.column
+                column = field.sort if isinstance(field.sort, str) else field.column
+                return "-" + column if direction == "desc" else column
         raise self.invalid(request, f"['{key}'] is invalid attribute for sorting")
 
     def reversed(self, request: Request) -> bool:

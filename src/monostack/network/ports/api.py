@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from monostack.kit.db import like
 from monostack.kit.errors import Error
-from monostack.network import checks
+from monostack.network import checks, sharing
 from monostack.network.attributes import DESCRIPTION, ID, NAME, OWNER, STANDARD, Attribute, bad, boolean
 from monostack.network.collection import Collection, routes
 from monostack.network.networks import COLLECTION as NETWORK
@@ -137,14 +137,14 @@ ATTRIBUTES = (
 )
 
 
-def parents(db, row) -> dict:
+def parents(db, row, viewer: str | None) -> dict:
     network = db.one(NETWORKS, lock=False, id=row["network_id"])
     if network is None:
         return {}
     return {
         "network:project_id": network["project_id"],
         "network:tenant_id": network["project_id"],
-        "shared": network["shared"],
+        "shared": sharing.is_open(db, network, viewer),
     }
 
 
@@ -155,7 +155,7 @@ SEEN = sa.or_(
 """A project sees its own ports, and those of others on its networks."""
 
 
-def may_see(row, viewer: str | None) -> bool:
+def may_see(db, row, viewer: str | None) -> bool:
     return viewer in (row["project_id"], row["network_project_id"])
 
 
@@ -384,7 +384,6 @@ COLLECTION = Collection(
     PORTS,
     ATTRIBUTES,
     ("PortNotFound", "Port {id} could not be found."),
-    seen=lambda db, caller: {},
     among=SEEN,
     may_see=may_see,
     create=create,

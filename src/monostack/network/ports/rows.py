@@ -13,7 +13,7 @@ from typing import Any
 from monostack.kit import agents
 from monostack.kit.errors import Error
 from monostack.kit.ids import new_uuid
-from monostack.network import addresses, associations, hosting, limits, security_groups
+from monostack.network import addresses, associations, hosting, limits, security_groups, sharing
 from monostack.network.tables import PORT_GROUPS, PORTS, ROUTERS, SECURITY_GROUPS
 
 MAC_PREFIX = "fa:16:3e"
@@ -143,7 +143,7 @@ def chosen_groups(
         found = {
             row["id"]
             for row in tx.all(SECURITY_GROUPS, id=asked)
-            if see_all or row["project_id"] == project_id or row["shared"]
+            if see_all or row["project_id"] == project_id or sharing.is_granted(tx, row["id"], project_id)
         }
         for group in asked:
             if group not in found:

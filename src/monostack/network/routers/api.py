@@ -71,7 +71,16 @@ ATTRIBUTES = (
 
 def create(request, tx, values: dict):
     limits.take(tx, values["project_id"], router=1)
-    row = tx.insert(
+    row = store(tx, values)
+    if values["external_gateway_info"]:
+        gateways.change(request, tx, row, values["external_gateway_info"])
+        rows.settle(tx, row)
+    return row
+
+
+def store(tx, values: dict):
+    """Add a router without any port; `values` by the wire's names."""
+    return tx.insert(
         ROUTERS,
         project_id=values["project_id"],
         name=values["name"],
@@ -82,10 +91,6 @@ def create(request, tx, values: dict):
         revision_number=1,
         availability_zone_hints=list(values["availability_zone_hints"]),
     )
-    if values["external_gateway_info"]:
-        gateways.change(request, tx, row, values["external_gateway_info"])
-        rows.settle(tx, row)
-    return row
 
 
 def update(request, tx, row, sent: dict):

@@ -58,7 +58,11 @@ def change(request, tx, router, wanted: dict[str, Any] | None) -> None:
         _take_away(tx, router)
     if wanted is None:
         return
-    network = NETWORK.find(tx, request.caller, wanted["network_id"])
+    attach(tx, router, NETWORK.find(tx, request.caller, wanted["network_id"]), wanted)
+
+
+def attach(tx, router, network, wanted: dict[str, Any]) -> None:
+    """Give the router a port on the external network, or change the one that it has."""
     if not network["external"]:
         raise refuse(f"Network {network['id']} is not an external network")
     if router["gateway_network_id"] is None:

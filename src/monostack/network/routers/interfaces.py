@@ -53,14 +53,14 @@ def add(request, tx) -> dict[str, Any]:
     if port_id:
         port = _given(request, tx, router, port_id)
     else:
-        port = _on_subnet(request, tx, router, subnet_id)
+        port = join(tx, router, SUBNET.find(tx, request.caller, subnet_id))
     save(tx, router)
     rows.settle(tx, router)
     return _answer(router, port, [each["subnet_id"] for each in port["fixed_ips"]])
 
 
-def _on_subnet(request, tx, router, subnet_id: str):
-    subnet = SUBNET.find(tx, request.caller, subnet_id)
+def join(tx, router, subnet):
+    """Give the router a port on the subnet, with the subnet's gateway address."""
     if subnet["gateway_ip"] is None:
         raise refuse("Subnet for router interface must have a gateway IP")
     _check_fits(tx, router, [subnet])
@@ -136,7 +136,7 @@ def remove(request, tx) -> dict[str, Any]:
     if subnet_id:
         subnet_ids.remove(subnet_id)
         subnet_ids.insert(0, subnet_id)
-    _check_free(tx, router, port)
+    check_free(tx, router, port)
     answer = _answer(router, port, subnet_ids)
     port_rows.delete(tx, port)
     save(tx, router)
@@ -171,7 +171,7 @@ def _leg(tx, router, subnet_id: str | None, port_id: str | None):
     )
 
 
-def _check_free(tx, router, port) -> None:
+def check_free(tx, router, port) -> None:
     """Floating IPs and routes that need this leg keep it."""
     subnets = tx.all(SUBNETS, id=[each["subnet_id"] for each in port["fixed_ips"]])
     reached = {
