@@ -13,6 +13,11 @@ def project(db: Db, id: str) -> Row | None:  # noqa: A002 - the field's word
     return db.one(PROJECTS, id=id, is_domain=False, lock=False)
 
 
+def project_named(db: Db, name: str, domain_id: str = "default") -> Row | None:
+    """The project of the name in a domain."""
+    return db.one(PROJECTS, name=name, domain_id=domain_id, is_domain=False, lock=False)
+
+
 def domain(db: Db, id: str) -> Row | None:  # noqa: A002
     """The domain of the id."""
     return db.one(PROJECTS, id=id, is_domain=True, lock=False)
@@ -23,4 +28,4 @@ def user(db: Db, id: str) -> Row | None:  # noqa: A002
     return db.one(USERS, id=id, lock=False)
 
 
-__all__ = ["domain", "project", "user"]
+__all__ = ["domain", "project", "project_named", "user"]
