@@ -6,9 +6,9 @@ and not for bridges; which guest's interface a packet came from or goes to is kn
 IP. So the work is divided:
 
 - The bridge decides, without any memory, whether the rules allow this packet. Four bits of the packet's mark
-  carry the answer: 1 the sender's rules allow it, 2 the receiver's rules allow it, 4 the sender has a stateful
-  group, 8 the receiver has one. An interface that nobody filters leaves its bits set, and two of them leave a
-  fifth one.
+  carry the answer: 1 the sender's rules allow it, 2 the receiver's rules allow it, 4 the sender has a
+  stateful group, 8 the receiver has one. An interface that nobody filters leaves its bits set, and two of
+  them leave a fifth one.
 - IP, reached through br_netfilter, looks at the connection and at those bits: with the fifth one nothing is
   asked at all, a reply needs (1 or 4) and (2 or 8), everything else needs 1 and 2.
 
