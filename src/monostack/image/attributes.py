@@ -72,6 +72,8 @@ SETTABLE = frozenset(
         "tags",
     )
 )
+OWN_PREFIX = "os_glance"
+"""What a property is called that only the service itself may write."""
 FORMATS = ("disk_format", "container_format")
 MOST_PROPERTIES = 128
 MOST_TAGS = 128
@@ -123,7 +125,7 @@ def check_name(name: str) -> None:
     """Refuse attributes that no caller may set."""
     if name in READ_ONLY:
         raise forbidden(f"Attribute '{name}' is read-only.")
-    if name in RESERVED or name in DISALLOWED:
+    if name in RESERVED or name in DISALLOWED or name.startswith(OWN_PREFIX):
         raise forbidden(f"Attribute '{name}' is reserved.")
     if name == "locations":
         raise forbidden("It's not allowed to add/remove/replace locations: this cloud does not show them.")

@@ -9,8 +9,14 @@ ROOMS = (versions, images, data, actions, tags, members, info, documents)
 
 
 def bootstrap(tx, cloud) -> None:
-    """Tell the node where the data of images are."""
+    """Tell the node where the data of images are; and uploads that ended with the last process are over.
+
+    On a shared database other processes may be taking data just now: there an upload is over when nobody has
+    renewed it (see `upload`).
+    """
     cloud.image_file = lambda image_id: store.path(cloud, image_id)
+    if cloud.engine.name == "sqlite":
+        tx.update(tables.IMAGES, {"status": "saving"}, due_at=tx.now)
 
 
 SERVICE = Service(

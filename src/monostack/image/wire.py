@@ -89,6 +89,8 @@ class ImageWire(Wire):
         return self._told(request, 404, "The resource could not be found.", "", "\n\n", [])
 
     def no_method(self, request, allowed: list[str]) -> Response:
+        if request.full_path.endswith("/"):
+            return self.no_route(request)
         told = f"The method {request.method} is not allowed for this resource. "
         return self._told(request, 405, told, "", "", [("Allow", ", ".join(allowed))])
 

@@ -100,7 +100,8 @@ def test_no_json_is_400(demo):
 
 
 @pytest.mark.parametrize(
-    "name", ["status", "checksum", "size", "created_at", "self", "deleted", "location", "stores"]
+    "name",
+    ["status", "checksum", "size", "created_at", "self", "deleted", "location", "stores", "os_glance_x"],
 )
 def test_what_the_service_decides_cannot_be_set(demo, name):
     value = 1 if name == "size" else "active"
@@ -294,3 +295,8 @@ def test_a_queued_image_cannot_be_deactivated(demo, make):
     path = f"/images/{make(demo, None)['id']}"
     assert demo.post(path + "/actions/deactivate").status_code == 403
     assert demo.post(path + "/actions/reactivate").status_code == 403
+
+
+def test_an_image_without_an_id_is_404_and_not_the_list(demo):
+    assert demo.get("/images/").status_code == 404
+    assert demo.delete("/images/").status_code == 404

@@ -10,6 +10,8 @@ from monostack.kit.resource import Route
 
 
 def index(request, db):
+    if request.full_path.endswith("/"):
+        raise Error(404, "NotFound", "The resource could not be found.")
     page = listing.page(request, db)
     full = page and len(page) == page.limit
     images = [attributes.view(request, row) for row in page]
