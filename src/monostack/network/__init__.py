@@ -127,7 +127,7 @@ def security_group_names(db, ids: list[str]) -> dict[str, str]:
     return {row["id"]: row["name"] for row in db.all(SECURITY_GROUPS, id=list(ids))} if ids else {}
 
 
-def security_groups(db, ids: list[str]) -> list[dict[str, Any]]:
+def groups_with_rules(db, ids: list[str]) -> list[dict[str, Any]]:
     """Groups with their rules: the row of each, and `security_group_rules` as the API shows them."""
     from monostack.network import security_groups as groups
     from monostack.network.tables import SECURITY_GROUPS
