@@ -88,7 +88,8 @@ SERVERS = Table(
     *due(),
     Index("compute_servers_project", "project_id", "live", "created_at", "id"),
     Index("compute_servers_all", "live", "created_at", "id"),
-    Index("compute_servers_host", "host", "live"),
+    Index("compute_servers_usage", "project_id", "live", "vcpus", "ram"),
+    Index("compute_servers_host", "host", "live", "id", "version"),
 )
 
 SPECS = Table(

@@ -78,6 +78,8 @@ class PostgresEngine:
         self.url = url
         self.cloud = cloud
         self.dialect = dialect_module.dialect(paramstyle="format")
+        # what SQLAlchemy would ask the server: a backslash in a text is a backslash (LIKE ... ESCAPE)
+        self.dialect._backslash_escapes = False
         self.statements = Statements(self.dialect)
         self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="database")
         self.local = threading.local()
