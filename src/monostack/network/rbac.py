@@ -37,9 +37,9 @@ def _object_type(value: Any) -> str:
 ATTRIBUTES = (
     ID,
     *OWNER,
-    Attribute("object_type", filter=True, post=True, required=True, guarded=True, check=_object_type),
-    Attribute("object_id", filter=True, post=True, required=True, guarded=True, check=checks.uuid),
-    Attribute("action", filter=True, post=True, required=True, guarded=True, check=checks.text(255)),
+    Attribute("object_type", filter=True, post=True, required=True, check=_object_type),
+    Attribute("object_id", filter=True, post=True, required=True, check=checks.uuid),
+    Attribute("action", filter=True, post=True, required=True, check=checks.text(255)),
     Attribute(
         "target_tenant",
         "target_project",
