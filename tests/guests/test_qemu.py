@@ -14,8 +14,10 @@ import signal
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from monostack.kit import crash
+from monostack.kit.ids import new_uuid
 from monostack.node import guest_image, hypervisors
 from monostack.node.errors import Broken
 from monostack.node.hypervisors import qemu_disk
@@ -24,8 +26,8 @@ from monostack.node.hypervisors.qemu_folder import running_guests
 
 pytestmark = [pytest.mark.guests, pytest.mark.slow]
 
-CLOUD = "8d1e5a52-3c50-4b8e-9d3a-0f8b8b2f3a11"
-ID = "5b0d1f9e-1111-4222-8333-444455556666"
+CLOUD = new_uuid()  # guests are found by the ids in their names, so no two runs may share them
+ID = new_uuid()
 PORT = "b7a1f0f2-1111-4222-8333-444455556666"
 OTHER_PORT = "c7a1f0f2-1111-4222-8333-444455556666"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "monostack"
@@ -84,12 +86,12 @@ class Host:
         self.image = image
         self.networks = Plugs()
         self.told = []
-        self.runner = asyncio.Runner()
+        self.runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
         self.driver = None
         self.open()
 
     def open(self, **options):
-        options = {"acceleration": "tcg", "power_off_seconds": 20, "soft_reboot_seconds": 20, **options}
+        options = {"acceleration": "tcg", "power_off_seconds": 60, "soft_reboot_seconds": 60, **options}
         self.driver = Qemu(self.state, CLOUD, self.networks, self._bring, options)
         self.driver.on_change = self.told.append
         return self.run(self.driver.start())
@@ -103,7 +105,7 @@ class Host:
     def pid(self):
         return running_guests(CLOUD)[ID][0]
 
-    def until(self, seen, seconds=30.0):
+    def until(self, seen, seconds=90.0):
         """Wait until a look at the world says so."""
 
         async def wait():
@@ -118,7 +120,7 @@ class Host:
     def console(self):
         return self.run(self.driver.ask(ID, "console_log", {}))
 
-    def until_console(self, words, times=1, seconds=30.0):
+    def until_console(self, words, times=1, seconds=90.0):
         log = self.state / "servers" / ID / "console.log"
         self.until(lambda: log.read_text(errors="replace").count(words) >= times, seconds)
 
@@ -145,7 +147,7 @@ async def typed(host, words, answer):
     reader, writer = await asyncio.open_unix_connection(where["unix"])
     try:
         said = ""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             for line, expected in (*words, ("", answer)):
                 writer.write((line + "\n").encode())
                 while not re.search(expected, said):
@@ -251,7 +253,7 @@ class TestOneGuest:
     def test_powered_off_from_the_inside_it_is_told_and_left_off(self, host):
         host.told.clear()
         host.run(typed(host, (*LOGIN, ("sudo poweroff", "going down")), "Power down"))
-        host.until(lambda: host.told == [ID])
+        host.until(lambda: host.told == [ID], 30)
         assert host.make(boot=2)["power"] == "off"
         assert running_guests(CLOUD) == {}
 
@@ -267,7 +269,7 @@ class TestOneGuest:
         host.make(boot=3)
         host.told.clear()
         os.kill(host.pid(), signal.SIGKILL)
-        host.until(lambda: host.told == [ID])
+        host.until(lambda: host.told == [ID], 30)
         assert host.run(host.driver.look())[ID]["power"] == "crashed"
 
     def test_removed_nothing_is_left_of_it(self, host):
