@@ -45,6 +45,16 @@ _GROUPS_ON_HOST = query(
     .where(PORTS.c.host == sa.bindparam("on_host"), PORTS.c.guest == 1)
     .distinct()
 )
+_STILL_USED = query(
+    sa.select(PORT_GROUPS.c.port_id)
+    .join(PORTS, PORTS.c.id == PORT_GROUPS.c.port_id)
+    .where(
+        PORT_GROUPS.c.security_group_id == sa.bindparam("of_group"),
+        PORTS.c.host == sa.bindparam("on_host"),
+        PORTS.c.guest == 1,
+    )
+    .limit(1)
+)
 _REMOTES = query(
     sa.select(SECURITY_GROUP_RULES.c.security_group_id, SECURITY_GROUP_RULES.c.remote_group_id).where(
         SECURITY_GROUP_RULES.c.remote_group_id.is_not(None),
@@ -114,10 +124,14 @@ def carry_groups(tx, host: str, groups: list[str]) -> None:
         want(tx, host, "security_group", group)
 
 
-def settle_groups(tx, host: str | None) -> None:
+def drop_groups(tx, host: str | None, groups: list[str]) -> None:
+    """A port with these groups left the host: take the groups along that no other port there is in."""
+    if host and any(tx.first(_STILL_USED, of_group=group, on_host=host) is None for group in groups):
+        settle_groups(tx, host)
+
+
+def settle_groups(tx, host: str) -> None:
     """Let the host carry just the groups that its guests' ports need."""
-    if not host:
-        return
     needed = with_remotes(tx, {row["security_group_id"] for row in tx.run(_GROUPS_ON_HOST, on_host=host)})
     carried = {row["part_id"] for row in tx.all(PARTS, host=host, kind="security_group", desired="present")}
     for group in sorted(needed - carried):

@@ -57,7 +57,7 @@ def complete(db, rows: list, viewer: str | None) -> None:
             by_group[rule["security_group_id"]].append(rules.view(rule))
     for row in rows:
         row["security_group_rules"] = by_group[row["id"]]
-    foreign = [row["id"] for row in rows if row["project_id"] != viewer]
+    foreign = [row["id"] for row in rows if viewer is not None and row["project_id"] != viewer]
     for id in sharing.granted_among(db, foreign, viewer):  # noqa: A001
         next(row for row in rows if row["id"] == id)["shared"] = True
 

@@ -237,7 +237,7 @@ def _take_off(tx, port, host: str) -> None:
 
 
 def _settle_left(tx, port, host: str) -> None:
-    hosting.settle_groups(tx, host)
+    hosting.drop_groups(tx, host, port["security_groups"])
     hosting.drop_network(tx, host, port["network_id"])
 
 
@@ -313,5 +313,5 @@ def delete(tx, port) -> None:
         return
     _take_off(tx, port, host)
     if port["guest"]:
-        hosting.settle_groups(tx, host)
+        hosting.drop_groups(tx, host, groups)
     hosting.drop_network(tx, host, port["network_id"])
