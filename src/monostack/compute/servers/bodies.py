@@ -52,6 +52,7 @@ def read(request, tx) -> Birth:
     asked = request.body["server"]
     hints = request.body.get("os:scheduler_hints") or request.body.get("OS-SCH-HNT:scheduler_hints") or {}
     birth = Birth(flavor=flavors.find(tx, request.caller, str(asked["flavorRef"]), 400), hints=hints)
+    _demand_parts(request, asked)
     birth.least, birth.most = _counts(asked)
     birth.password = asked.get("adminPass") or "".join(secrets.choice(LETTERS) for _ in range(12))
     _image(request, tx, asked, birth)
@@ -69,6 +70,16 @@ def hostname(name: str, server_id: str) -> str:
     kept = re.sub(r"[^\w.-]+", "", re.sub(r"[ _]", "-", name.encode("ascii", "ignore").decode())).lower()
     kept = kept.strip(".-")[:63].rstrip(".-")
     return kept or f"server-{server_id}"
+
+
+def _demand_parts(request, asked) -> None:
+    """Some attributes have a policy of their own."""
+    if isinstance(asked.get("networks"), list) and asked["networks"]:
+        request.demand(CREATE + ":attach_network")
+    if asked.get("block_device_mapping") or asked.get("block_device_mapping_v2"):
+        request.demand(CREATE + ":attach_volume")
+    if asked.get("trusted_image_certificates"):
+        request.demand(CREATE + ":trusted_certs")
 
 
 def _counts(asked) -> tuple[int, int]:
