@@ -137,17 +137,6 @@ def groups_with_rules(db, ids: list[str]) -> list[dict[str, Any]]:
     return found
 
 
-def groups_with_rules(db, ids: list[str]) -> list[dict[str, Any]]:
-    """Groups by id, each a row (id, name, description, project_id, ...) with its `security_group_rules`,
-    oldest first, in the API's form."""
-    from monostack.network import security_groups
-    from monostack.network.tables import SECURITY_GROUPS
-
-    rows = db.all(SECURITY_GROUPS, id=list(ids)) if ids else []
-    security_groups.complete(db, rows, None)
-    return rows
-
-
 def find_security_group(db, project_id: str, name_or_id: str):
     """The row of a project's group by id or name, or None; Error 409 when a name stands for several.
 
