@@ -3,10 +3,12 @@
 import asyncio
 import ipaddress
 import itertools
+import os
 
 import pytest
 
-from monostack.node.errors import Broken
+from monostack.node.errors import Broken, Retry
+from monostack.node.networks import open_networks
 from monostack.node.networks.linux import announce, dhcp, firewall, metadata, names
 
 MAC = "fa:16:3e:00:00:0b"
@@ -237,6 +239,16 @@ def test_the_network_of_a_caller_is_the_one_whose_range_has_its_address():
     ranges = [(ipaddress.ip_network("10.0.0.0/24"), "n1"), (ipaddress.ip_network("10.0.1.0/24"), "n2")]
     assert metadata.network_of("10.0.1.9", ranges) == "n2"
     assert metadata.network_of("10.0.2.9", ranges) is None
+
+
+async def test_without_root_the_driver_says_what_to_use_instead(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    networks = open_networks("linux", tmp_path, "8d1e5a52-3c50-4b8e-9d3a-0f8b8b2f3a11")
+    with pytest.raises(Broken, match="need root. Without it, use the networks 'user'"):
+        await networks.start()
+    with pytest.raises(Retry, match="have not been started"):
+        await networks.look()
+    await networks.stop()
 
 
 async def talk(data: bytes, answer) -> bytes:

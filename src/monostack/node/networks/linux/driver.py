@@ -8,8 +8,7 @@ live on the program's loop.
 What was applied is written to a journal after it was done. The world itself decides what is there (`look`
 asks the kernel and the processes); the journal only tells which version of a part that was, and lets a new
 program know the parts that the agent has not sent again yet: a port's packet filter needs its network, DHCP
-needs its ports. A thing that is there but not whole is reported with no version, so that the agent makes it
-again.
+needs its ports.
 """
 
 import asyncio
@@ -44,7 +43,13 @@ class LinuxNetworks:
         self.metadata: Callable[..., Any] | None = None
         self.listeners: dict[tuple[str, str], Any] = {}
         self.thread: ThreadPoolExecutor | None = None
-        self.world: Any = None
+        self.opened: Any = None
+
+    @property
+    def world(self) -> Any:
+        if self.opened is None:
+            raise Retry("The networks of this host have not been started.")
+        return self.opened
 
     async def start(self) -> dict:
         reason = await asyncio.to_thread(obstacle)
@@ -95,19 +100,17 @@ class LinuxNetworks:
         """Nothing to do: a tap stays for the port's next guest, and closes with the QEMU that held it."""
 
     async def stop(self) -> None:
-        """End the listeners and the thread. Everything in the world stays as it is, an empty namespace
-        excepted.
-        """
+        """End listeners and thread. Everything in the world stays as it is, only an empty namespace goes."""
         for listener in self.listeners.values():
             listener.close()
         self.listeners.clear()
         if self.thread is None:
             return
-        if self.world is not None:
+        if self.opened is not None:
             await self._do(self.world.close)
         self.thread.shutdown()
         self.journal.close()
-        self.thread = self.world = None
+        self.thread = self.opened = None
 
     def _open(self) -> None:
         from monostack.node.networks.linux.world import World
@@ -121,7 +124,7 @@ class LinuxNetworks:
             self.options.get("uplink", True),
         )
         world.open()
-        self.world = world
+        self.opened = world
 
     async def _do(self, work: Callable, *arguments: Any) -> Any:
         """Have work done in the thread; what the kernel refuses reaches the agent as words."""

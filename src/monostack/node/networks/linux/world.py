@@ -241,7 +241,11 @@ class World:
     # Looking
 
     def look(self) -> dict[tuple[str, str], dict]:
-        """Everything of this cloud that is there, also what no part names any more."""
+        """Everything of this cloud that is there, also what no part names any more.
+
+        A part that is there but not whole (its dnsmasq has died, somebody deleted its bridge) is left out: what
+        the agent does not find it makes again, and making is what mends.
+        """
         present = links.present()
         found: set[tuple[str, str]] = set()
         for item in present.values():
@@ -251,7 +255,7 @@ class World:
         found |= self.labelled_namespaces()
         self.groups = set(firewall.read_groups(nft.listing("chains bridge")))
         found |= {("security_group", id) for id in self.groups}
-        return {key: self.facts(key, present) for key in sorted(found)}
+        return {key: self.facts(key) for key in sorted(found) if self.whole(key, present)}
 
     def labelled_namespaces(self) -> set[tuple[str, str]]:
         """Routers and networks of which nothing but a namespace is left in the world."""
@@ -267,16 +271,14 @@ class World:
                 found.add(owner)
         return found
 
-    def facts(self, key: tuple[str, str], present: dict[str, dict]) -> dict:
-        part = self.parts.get(key)
-        if part is None:
-            return facts_of({"kind": key[0], "id": key[1]})
-        if not self.whole(part, present):
-            return facts_of(part | {"version": None})
-        return facts_of(part)
+    def facts(self, key: tuple[str, str]) -> dict:
+        return facts_of(self.parts.get(key) or {"kind": key[0], "id": key[1]})
 
-    def whole(self, part: dict, present: dict[str, dict]) -> bool:
-        kind, id = part["kind"], part["id"]
+    def whole(self, key: tuple[str, str], present: dict[str, dict]) -> bool:
+        """Whether nothing is missing of a part; of a thing that is no part nothing can be."""
+        part, (kind, id) = self.parts.get(key), key
+        if part is None:
+            return True
         if kind == "port":
             bridge = present.get(names.bridge(part["network_id"]))
             tap = present.get(names.tap(id))
