@@ -243,7 +243,7 @@ class World:
     def look(self) -> dict[tuple[str, str], dict]:
         """Everything of this cloud that is there, also what no part names any more.
 
-        A part that is there but not whole (its dnsmasq has died, somebody deleted its bridge) is left out: what
+        A part that is there but not whole (its dnsmasq has died, its bridge is gone) is left out: what
         the agent does not find it makes again, and making is what mends.
         """
         present = links.present()
