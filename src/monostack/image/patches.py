@@ -69,9 +69,7 @@ def _attribute(pointer: Any) -> str:
     if parts[0] == "locations":
         attributes.check_name("locations")
     if len(parts) > 1:
-        raise bad(
-            f"Invalid JSON pointer for this resource: '{pointer[:255]}'. Only whole attributes change."
-        )
+        raise bad(f"Invalid JSON pointer for this resource: '{pointer[:255]}'. Only whole attributes change.")
     if not parts[0]:
         raise bad(f"Pointer `{pointer[:255]}` names no attribute.")
     return parts[0]

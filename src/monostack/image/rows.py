@@ -55,5 +55,15 @@ def delete(tx, row: dict) -> None:
     """End an image. The row stays, so that its file can be found and its id is not given out again."""
     for table in (PROPERTIES, TAGS, MEMBERS):
         tx.delete_all(table, image_id=row["id"])
-    tx.set(row, status="deleted", live=None, deleted_at=tx.now, due_at=tx.now, attempts=0)
+    blob = row["blob"] or row["upload"]
+    tx.set(
+        row,
+        status="deleted",
+        live=None,
+        deleted_at=tx.now,
+        due_at=tx.now,
+        attempts=0,
+        blob=blob,
+        upload=None,
+    )
     tx.wake("image.files")

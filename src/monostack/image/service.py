@@ -1,11 +1,11 @@
 """The image service, assembled."""
 
 from monostack.image import loops, store, tables
-from monostack.image.api import actions, data, documents, images, info, members, tags, versions
+from monostack.image.api import actions, data, documents, images, imports, info, members, tags, versions
 from monostack.image.wire import WIRE
 from monostack.kit.resource import Service
 
-ROOMS = (versions, images, data, actions, tags, members, info, documents)
+ROOMS = (versions, images, data, imports, actions, tags, members, info, documents)
 
 
 def bootstrap(tx, cloud) -> None:
@@ -16,7 +16,8 @@ def bootstrap(tx, cloud) -> None:
     """
     cloud.image_file = lambda image_id: store.path(cloud, image_id)
     if cloud.engine.name == "sqlite":
-        tx.update(tables.IMAGES, {"status": "saving"}, due_at=tx.now)
+        tx.update(tables.IMAGES, {"status": ["saving", "importing"]}, due_at=tx.now)
+        tx.update(tables.IMAGES, {"status": "uploading", "staged": None}, due_at=tx.now)
 
 
 SERVICE = Service(

@@ -44,6 +44,7 @@ IMAGES = Table(
     Column("tags", JSON),
     Column("upload", String(64)),
     Column("blob", String(64)),
+    Column("staged", JSON),
     Column("deleted_at", String(26)),
     *stamps(),
     *due(),
@@ -78,4 +79,20 @@ MEMBERS = Table(
 )
 MEMBERS.info["stamp_updated"] = True
 
-ALL = (IMAGES, PROPERTIES, TAGS, MEMBERS)
+TASKS = Table(
+    "image_tasks",
+    Column("image_id", String(64), index=True),
+    Column("type", String(30)),
+    Column("status", String(30)),
+    Column("owner", String(255)),
+    Column("user_id", String(64)),
+    Column("request_id", String(64)),
+    Column("input", JSON),
+    Column("message", Text),
+    Column("expires_at", String(26)),
+    *stamps(),
+    Index("image_tasks_created", "created_at"),
+)
+TASKS.info["stamp_updated"] = True
+
+ALL = (IMAGES, PROPERTIES, TAGS, MEMBERS, TASKS)

@@ -1,6 +1,7 @@
 """Taking an image's data: a flow of two short writes around a stream.
 
-The claim turns the image from queued to saving and names a token; whoever holds the token owns the upload. A
+The claim turns the image from queued to saving (or uploading, when the data are staged for an import) and
+names a token; whoever holds the token owns the upload. A
 second upload is refused by the claim, a deleted image or an upload declared dead by `loops` is noticed by the
 token. While data come, the claim is renewed; hashing and writing run in a thread, one MiB at a time, while
 the next is received.
@@ -23,6 +24,8 @@ from monostack.kit.errors import Error
 CHUNK = 1 << 20
 RENEW_SECONDS = 10.0
 DEAD_AFTER = 60.0
+SAVING = "saving"
+STAGING = "uploading"
 
 Write = Callable[..., Awaitable[Any]]
 
@@ -33,68 +36,93 @@ async def receive(
     chunks: AsyncIterator[bytes],
     write: Write | None = None,
     finished: Callable[[], None] | None = None,
+    during: str = SAVING,
 ) -> dict:
-    """Take the data of a queued image; the row, active. Raises Error in words, and the image is queued again.
+    """Take the data of a queued image; the row: active, or, if the data are only staged, still uploading.
 
-    `write` runs a function in a transaction (the engine's by default); `finished` is called before the last
-    one.
+    Raises Error in words, and the image is queued again. `write` runs a function in a transaction (the
+    engine's by default); `finished` is called before the last one.
     """
     write = write or cloud.engine.write
     token = ids.new_uuid()
-    row = await write(_claim, image_id, token)
+    row = await write(_claim, image_id, token, during)
+    finish = activate if during == SAVING else _keep_staged
+
+    async def end(found: dict) -> dict:
+        if finished is not None:
+            finished()
+        return await write(finish, image_id, token, found)
+
+    try:
+        return await fill(cloud, row, token, chunks, end)
+    except BaseException:
+        await asyncio.shield(cloud.engine.write(_queue_again, image_id, token))
+        raise
+
+
+async def fill(cloud, row: dict, token: str, chunks: AsyncIterator[bytes], end: Callable) -> dict:
+    """Write the chunks to the file of the token, look at them, and let `end(found)` tell the row.
+
+    Raises Error in words; what was written then is the caller's to discard.
+    """
     inspector = Inspector(row["disk_format"], row["container_format"])
     if not cloud.settings.image.enforce_format:
         inspector.looks = False
-    sink = store.Sink(store.file(cloud, image_id, token), inspector)
+    sink = store.Sink(store.file(cloud, row["id"], token), inspector)
     try:
         await asyncio.to_thread(sink.open)
-        await _pump(cloud, image_id, token, chunks, sink)
-        found = await asyncio.to_thread(sink.finish)
-        if finished is not None:
-            finished()
-        return await write(_finish, image_id, token, found)
-    except BaseException as reason:
-        sink.close()
-        await asyncio.shield(_give_up(cloud, image_id, token))
+        await _pump(cloud, row["id"], token, chunks, sink)
+        return await end(await asyncio.to_thread(sink.finish))
+    except Exception as reason:
         told = _told(reason)
         if told is reason:
             raise
         raise told from reason
+    finally:
+        sink.close()
 
 
-def _claim(tx, image_id: str, token: str) -> dict:
+def _claim(tx, image_id: str, token: str, during: str) -> dict:
     row = tx.one(IMAGES, id=image_id, missing=no_image(image_id))
-    missing = [name for name in ("disk_format", "container_format") if row[name] is None]
-    if missing:
-        raise bad(f"Properties {', '.join(missing)} must be set prior to saving data.")
+    check_formats(row)
     if row["status"] != "queued":
-        raise conflict(f"Image status transition from {row['status']} to saving is not allowed")
-    tx.set(row, status="saving", upload=token, due_at=tx.cloud.clock.after(DEAD_AFTER))
+        raise conflict(f"Image status transition from {row['status']} to {during} is not allowed")
+    tx.set(row, status=during, upload=token, due_at=tx.cloud.clock.after(DEAD_AFTER))
     return row
 
 
+def check_formats(row: dict) -> None:
+    """Refuse data for an image that does not say yet what they are."""
+    missing = [name for name in ("disk_format", "container_format") if row[name] is None]
+    if missing:
+        raise bad(f"Properties {', '.join(missing)} must be set prior to saving data.")
+
+
 def _renew(tx, image_id: str, token: str) -> bool:
-    row = tx.one(IMAGES, id=image_id, upload=token, status="saving")
+    row = tx.one(IMAGES, id=image_id, upload=token)
     if row is None:
         return False
     return tx.set(row, due_at=tx.cloud.clock.after(DEAD_AFTER), updated_at=row["updated_at"])
 
 
-def _finish(tx, image_id: str, token: str, found: dict) -> dict:
-    row = tx.one(IMAGES, id=image_id, upload=token, status="saving", missing=_overtaken(image_id))
-    tx.set(row, status="active", upload=None, blob=token, due_at=None, **found)
+def activate(tx, image_id: str, token: str, found: dict) -> dict:
+    """The data are whole: the image is what they are."""
+    row = tx.one(IMAGES, id=image_id, upload=token, missing=_overtaken(image_id))
+    tx.set(row, status="active", upload=None, blob=token, due_at=None, staged=None, **found)
+    return row
+
+
+def _keep_staged(tx, image_id: str, token: str, found: dict) -> dict:
+    row = tx.one(IMAGES, id=image_id, upload=token, missing=_overtaken(image_id))
+    tx.set(row, staged=found, due_at=None)
     return row
 
 
 def _queue_again(tx, image_id: str, token: str) -> None:
-    row = tx.one(IMAGES, id=image_id, upload=token, status="saving")
+    row = tx.one(IMAGES, id=image_id, upload=token)
     if row is not None:
         tx.set(row, status="queued", upload=None, due_at=None)
     tx.after(store.discard, tx.cloud, image_id, token)
-
-
-async def _give_up(cloud, image_id: str, token: str) -> None:
-    await cloud.engine.write(_queue_again, image_id, token)
 
 
 def _overtaken(image_id: str) -> Error:

@@ -141,13 +141,13 @@ class ImageWire(Wire):
         return min(value, MAX_LIMIT)
 
     def paging(self, request, fields: tuple[Field, ...]) -> Paging:
-        order = self._order(request)
+        order = self._order(request, tuple(field.name for field in fields if field.sort) or SORT_KEYS)
         names = [name.lstrip("-") for name in order]
         last = "-" if not order or order[-1].startswith("-") else ""
         order += [last + name for name in ("created_at", "id") if name not in names]
         return Paging(tuple(order), self.limit(request), request.query.get("marker"))
 
-    def _order(self, request) -> list[str]:
+    def _order(self, request, known: tuple[str, ...]) -> list[str]:
         """`sort=name:asc,size` or any number of sort_key with one sort_dir or one for each; newest first."""
         keys, directions = request.query_all("sort_key"), request.query_all("sort_dir")
         if "sort" in request.query:
@@ -161,13 +161,13 @@ class ImageWire(Wire):
         keys = keys or ["created_at"]
         if not directions or len(directions) < len(keys):
             directions = (directions or ["desc"]) * len(keys)
-        if len(keys) > len(SORT_KEYS):
+        if len(keys) > len(known):
             raise bad("Only one sort key of each kind can be given.")
         order = []
         for key, direction in zip(keys, directions, strict=True):
-            if key not in SORT_KEYS:
+            if key not in known:
                 raise bad(
-                    f"Invalid sort key: {key[:255]}. It must be one of the following: {', '.join(SORT_KEYS)}."
+                    f"Invalid sort key: {key[:255]}. It must be one of the following: {', '.join(known)}."
                 )
             if direction not in ("asc", "desc"):
                 raise bad(f"Invalid sort direction: {direction[:255]}. It must be asc or desc.")

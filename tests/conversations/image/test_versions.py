@@ -24,9 +24,10 @@ def test_schema_documents_allow_what_images_show(admin, make):
     assert admin.get("/schemas/nothing").status_code == 404
 
 
-def test_the_one_store_and_no_import(admin, demo):
+def test_the_one_store_and_the_ways_to_import(admin, demo):
     assert demo.get("/info/stores").json() == {"stores": [{"id": "fs", "default": "true"}]}
-    assert demo.get("/info/import").json()["import-methods"]["value"] == []
+    methods = demo.get("/info/import").json()["import-methods"]["value"]
+    assert methods == ["glance-direct", "web-download"]
     assert demo.get("/info/stores/detail").status_code == 403
     assert admin.get("/info/stores/detail").json()["stores"][0]["type"] == "file"
 

@@ -12,11 +12,9 @@ STREAM = "application/octet-stream"
 
 
 async def put(request, ctx):
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != STREAM:
-        raise Error(415, "UnsupportedMediaType", f"Invalid content type {kind[:255]}")
+    check_type(request)
     row = await ctx.read(_find, request)
-    _check_length(request)
+    check_length(request)
 
     def finished() -> None:
         request.subject = row["id"]
@@ -28,7 +26,15 @@ def _find(db, request) -> dict:
     return find(request, db)
 
 
-def _check_length(request) -> None:
+def check_type(request) -> None:
+    """Data come as bytes and nothing else."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != STREAM:
+        raise Error(415, "UnsupportedMediaType", f"Invalid content type {kind[:255]}")
+
+
+def check_length(request) -> None:
+    """Refuse at once what is announced as too large."""
     length, most = request.headers.get("content-length", ""), request.cloud.settings.image.max_bytes
     if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > most):
         raise too_large(f"The image is larger than {most} bytes, the most that this cloud takes.")

@@ -7,7 +7,7 @@ from pathlib import Path
 from monostack.kit.errors import Error
 from monostack.kit.resource import ANYONE, Route
 
-SERVED = ("image", "images", "member", "members")
+SERVED = ("image", "images", "member", "members", "task", "tasks")
 
 
 @cache

@@ -1,7 +1,7 @@
 """Images: made empty, described, listed, changed and deleted. Their data is another room's (`data`)."""
 
 from monostack.image import attributes, listing, patches, rows
-from monostack.image.api.info import STORE
+from monostack.image.imports import METHODS, STORE
 from monostack.image.sight import find, target
 from monostack.image.wire import PATCH_TYPES, WIRE, conflict, forbidden
 from monostack.kit import ids
@@ -57,6 +57,7 @@ def create(request, tx):
     request.subject = row["id"]
     request.response_headers = [
         ("Location", f"{request.base}/v2/images/{row['id']}"),
+        ("OpenStack-image-import-methods", ",".join(METHODS)),
         ("OpenStack-image-store-ids", STORE),
     ]
     return attributes.view(request, row)

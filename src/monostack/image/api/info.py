@@ -1,13 +1,13 @@
-"""What this image service can do: its one store, and the ways to import (none besides uploading)."""
+"""What this image service can do: its one store, and the ways to import data."""
 
+from monostack.image.imports import METHODS, STORE
 from monostack.kit.resource import ANYONE, Route
 
-STORE = "fs"
 DETAIL = "stores_info_detail"
 
 
 def imports(request, db):
-    return {"import-methods": {"description": "Import methods available.", "type": "array", "value": []}}
+    return {"import-methods": {"description": "Import methods available.", "type": "array", "value": METHODS}}
 
 
 def stores(request, db):
