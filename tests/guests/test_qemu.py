@@ -102,8 +102,11 @@ class Host:
     def make(self, **change):
         return self.run(self.driver.make({**SERVER, **change}))
 
+    def running(self):
+        return running_guests(CLOUD, self.state / "servers")
+
     def pid(self):
-        return running_guests(CLOUD)[ID][0]
+        return self.running()[ID][0]
 
     def until(self, seen, seconds=90.0):
         """Wait until a look at the world says so."""
@@ -225,7 +228,7 @@ class TestOneGuest:
     def test_suspended_and_resumed_it_still_remembers(self, host):
         pid = host.pid()
         assert host.make(power="suspended")["power"] == "suspended"
-        assert running_guests(CLOUD) == {}
+        assert host.running() == {}
         assert host.run(host.driver.look())[ID]["power"] == "suspended"
         assert host.make()["power"] == "running"
         assert host.pid() != pid
@@ -255,7 +258,7 @@ class TestOneGuest:
         host.run(typed(host, (*LOGIN, ("sudo poweroff", "going down")), "Power down"))
         host.until(lambda: host.told == [ID], 30)
         assert host.make(boot=2)["power"] == "off"
-        assert running_guests(CLOUD) == {}
+        assert host.running() == {}
 
     def test_the_next_boot_epoch_starts_it_and_its_power_button_stops_it(self, host):
         offs = host.console().count("reboot: Power down")
@@ -263,7 +266,7 @@ class TestOneGuest:
         host.until_console("cloud-init: source=config-drive", 3)
         assert host.make(boot=3, power="off")["power"] == "off"
         assert host.console().count("reboot: Power down") == offs + 1
-        assert running_guests(CLOUD) == {}
+        assert host.running() == {}
 
     def test_a_killed_one_is_reported_crashed(self, host):
         host.make(boot=3)
@@ -275,7 +278,7 @@ class TestOneGuest:
     def test_removed_nothing_is_left_of_it(self, host):
         host.make(boot=4)
         assert host.run(host.driver.unmake(ID)) is True
-        assert running_guests(CLOUD) == {}
+        assert host.running() == {}
         assert list((host.state / "servers").iterdir()) == []
         assert host.networks.plugged == set()
         assert host.run(host.driver.look()) == {}
@@ -292,7 +295,7 @@ def test_guests_that_went_down_with_the_host_come_up_with_it(killed_host):
     host.open(power_off_seconds=0)
     host.make(**BARE)
     host.run(host.driver.stop(stop_guests=True))
-    assert running_guests(CLOUD) == {}
+    assert host.running() == {}
     host.open()
     assert host.run(host.driver.look())[ID]["power"] == "off"
     assert host.make(**BARE)["power"] == "running"
@@ -361,14 +364,14 @@ def test_killed_once_at_every_crash_point_the_world_still_gets_there(killed_host
             except Killed:
                 reopen()
         assert (facts["power"], facts["boot"], facts["disk"]) == (part["power"], part["boot"], part["disk"])
-        assert (ID in running_guests(CLOUD)) == (part["power"] in ("running", "paused"))
+        assert (ID in host.running()) == (part["power"] in ("running", "paused"))
     for _ in range(len(names)):
         try:
             assert host.run(host.driver.unmake(ID))
             break
         except Killed:
             reopen()
-    assert running_guests(CLOUD) == {}
+    assert host.running() == {}
     assert list((host.state / "servers").iterdir()) == []
     never = {"qemu.went.before", "qemu.went.after", "qemu.snapshot.before", "qemu.snapshot.after"}
     assert due == never, "points that this life did not pass"

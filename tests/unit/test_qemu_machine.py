@@ -9,6 +9,8 @@ import socket
 import stat
 import struct
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,13 @@ import pytest
 from monostack.node import guest_image
 from monostack.node.errors import Broken
 from monostack.node.hypervisors import accel, config_drive, plan, qemu_machine
-from monostack.node.hypervisors.qemu_folder import Folder, all_folders, guest_of, write_durably
+from monostack.node.hypervisors.qemu_folder import (
+    Folder,
+    all_folders,
+    guest_of,
+    running_guests,
+    write_durably,
+)
 from monostack.node.hypervisors.qmp import Qmp, QmpError, QmpGone
 
 CLOUD = "8d1e5a52-3c50-4b8e-9d3a-0f8b8b2f3a11"
@@ -84,7 +92,7 @@ class TestCommandLine:
 
     def test_the_name_says_whose_it_is_and_is_read_back_from_the_process_list(self):
         said = "\0".join(self.words()).encode() + b"\0"
-        assert guest_of(said) == (CLOUD, ID, 3)
+        assert guest_of(said) == (CLOUD, ID, 3, Path("/state/servers") / ID / "pid")
         assert guest_of(b"/usr/bin/qemu\0-name\0guest=somebody\0-daemonize\0") is None
         assert guest_of(b"vi\0guest=monostack:" + CLOUD.encode()) is None
 
@@ -237,6 +245,31 @@ class TestFolder:
         (tmp_path / ".gone-other").mkdir()
         assert [folder.id for folder in all_folders(tmp_path)] == [ID]
         assert not (tmp_path / ".gone-other").exists()
+
+
+class TestProcesses:
+    @pytest.fixture
+    def process(self, tmp_path):
+        """A process that looks like a guest of this cloud: Python under QEMU's arguments."""
+        folder = tmp_path / "servers" / ID
+        words = [sys.executable, "-c", "import time; time.sleep(60)", "-name"]
+        words += [f"guest=monostack:{CLOUD}:{ID}:7,process=x", "-pidfile", str(folder / "pid"), "-daemonize"]
+        process = subprocess.Popen(words)
+        yield process
+        process.kill()
+        process.wait()
+
+    def test_guests_are_found_by_cloud_and_folder(self, process, tmp_path):
+        deadline = time.monotonic() + 5
+        while not (found := running_guests(CLOUD, tmp_path / "servers")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert found == {ID: (process.pid, 7)}
+        assert running_guests(ID, tmp_path / "servers") == {}
+        assert running_guests(CLOUD, tmp_path / "a copy of the cloud") == {}
+
+    def test_a_process_of_another_user_is_no_guest(self, process, tmp_path, monkeypatch):
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+        assert running_guests(CLOUD, tmp_path / "servers") == {}
 
 
 class Monitor:

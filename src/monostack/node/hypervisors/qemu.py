@@ -47,7 +47,7 @@ class Qemu:
     def __init__(
         self, state: Path, cloud_id: str, networks: Any, images: Images, options: dict | None = None
     ) -> None:
-        self.state = Path(state).absolute()
+        self.state = Path(state).resolve()
         self.servers = self.state / "servers"
         self.cloud_id = cloud_id
         self.networks = networks
@@ -141,7 +141,7 @@ class Qemu:
             await asyncio.to_thread(folder.remove)
             point("qemu.remove.after")
             self.facts.pop(id, None)
-            left = await asyncio.to_thread(running_guests, self.cloud_id)
+            left = await self._processes()
             return id not in left and not folder.path.exists()
 
     async def ask(self, id: str, question: str, args: dict | None = None) -> Any:
@@ -360,9 +360,12 @@ class Qemu:
             raise Retry(f"QEMU did not start: {said}")
         raise Broken(f"QEMU did not start: {said}")
 
+    async def _processes(self) -> dict[str, tuple[int, int]]:
+        return await asyncio.to_thread(running_guests, self.cloud_id, self.servers)
+
     async def _adopt(self) -> None:
         """Take up guests of this cloud that run and are not yet watched; one without a record is a stray."""
-        running = await asyncio.to_thread(running_guests, self.cloud_id)
+        running = await self._processes()
         self._strays = {id: found for id, found in running.items() if id not in self.facts}
         for id, (pid, boot) in running.items():
             if id in self.facts and id not in self.guests and not self._turns(id).locked():
@@ -385,7 +388,7 @@ class Qemu:
         guest = self.guests.get(id)
         if guest is not None and guest.alive:
             return guest
-        running = await asyncio.to_thread(running_guests, self.cloud_id)
+        running = await self._processes()
         if id not in running:
             return None
         guest = self.guests[id] = Guest(Folder(self.servers, id), *running[id], self._changed)

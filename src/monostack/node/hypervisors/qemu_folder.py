@@ -89,29 +89,36 @@ def all_folders(servers: Path) -> list[Folder]:
     return found
 
 
-def running_guests(cloud_id: str) -> dict[str, tuple[int, int]]:
-    """All guests of this cloud that run on this host: server id -> (process, boot epoch), read from /proc."""
+def running_guests(cloud_id: str, servers: Path) -> dict[str, tuple[int, int]]:
+    """The guests that run on this host out of this folder: server id -> (process, boot epoch), from /proc.
+
+    The name alone is not enough. Anybody may give a process such a name, so it must be of our own user; and a
+    copy of a cloud, restored beside the first one, has the same id, so the guest must have been started from
+    our folder.
+    """
     found = {}
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
         with contextlib.suppress(OSError):
-            words = Path("/proc", name, "cmdline").read_bytes()
-            if b"monostack:" not in words:
+            process = Path("/proc", name)
+            words = (process / "cmdline").read_bytes()
+            if b"monostack:" not in words or process.stat().st_uid != os.geteuid():
                 continue
             guest = guest_of(words)
-            if guest and guest[0] == cloud_id:
+            if guest and guest[0] == cloud_id and guest[3].parent.parent == servers:
                 found[guest[1]] = (int(name), guest[2])
     return found
 
 
-def guest_of(command_line: bytes) -> tuple[str, str, int] | None:
-    """(cloud id, server id, boot epoch) of a process that is a guest."""
-    words = command_line.decode(errors="replace").split("\0")
-    if "-daemonize" not in words or "-name" not in words:
+def guest_of(command_line: bytes) -> tuple[str, str, int, Path] | None:
+    """(cloud id, server id, boot epoch, pid file) of a process that is a guest."""
+    words = command_line.decode(errors="surrogateescape").split("\0")
+    options = dict(zip(words, words[1:], strict=False))
+    match = GUEST_NAME.match(options.get("-name", ""))
+    if match is None or "-daemonize" not in words:
         return None
-    match = GUEST_NAME.match(words[words.index("-name") + 1])
-    return (match["cloud"], match["id"], int(match["boot"])) if match else None
+    return match["cloud"], match["id"], int(match["boot"]), Path(options.get("-pidfile", "/"))
 
 
 def kill(process_file: int) -> None:
