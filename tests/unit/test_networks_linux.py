@@ -53,6 +53,7 @@ RULE = {
         ({"protocol": "udp", "port_min": 1, "port_max": 9}, "ether type ip meta l4proto 17 th dport 1-9"),
         ({"protocol": "17", "port_max": 9}, "ether type ip meta l4proto 17 th dport 0-9"),
         ({"protocol": "icmp"}, "ether type ip meta l4proto 1"),
+        ({"protocol": "icmp", "port_min": -1, "port_max": -1}, "ether type ip meta l4proto 1"),
         (
             {"protocol": "icmp", "port_min": 8, "port_max": 0},
             "ether type ip meta l4proto 1 icmp type 8 icmp code 0",

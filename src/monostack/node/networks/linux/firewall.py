@@ -303,7 +303,10 @@ def protocol_number(protocol: str | None, version: int) -> int | None:
 
 def port_words(rule: dict, number: int) -> list[str]:
     """Ports of a rule; for ICMP the API keeps the type in the first and the code in the second."""
-    first, last = rule["port_min"], rule["port_max"]
+    first, last = (
+        None if rule[side] is None or int(rule[side]) < 0 else int(rule[side])
+        for side in ("port_min", "port_max")
+    )
     if number in (ICMP, ICMPV6):
         name = "icmp" if number == ICMP else "icmpv6"
         words = [] if first is None else [f"{name} type {first}"]

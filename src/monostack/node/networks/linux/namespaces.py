@@ -131,8 +131,14 @@ def processes(name: str) -> list[int]:
 
 
 def write_setting(setting: str, value: int) -> None:
-    """Write a setting of the kernel's network for the namespace in which this thread stands."""
-    Path("/proc/sys/net", setting).write_text(f"{value}\n")
+    """Write a setting of the kernel's network for the namespace in which this thread stands.
+
+    A kernel without IPv6 has no settings of it, and needs none.
+    """
+    path = Path("/proc/sys/net", setting)
+    if setting.startswith("ipv6/") and not path.exists():
+        return
+    path.write_text(f"{value}\n")
 
 
 def _share_run() -> None:

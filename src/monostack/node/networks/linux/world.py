@@ -72,11 +72,11 @@ class World:
         if present not in (None, own):
             raise Broken(f"The namespace {self.namespace} belongs to another cloud ({present}).")
         links.loopback(self.link, own)
-        for setting, value in SETTINGS.items():
-            namespaces.write_setting(setting, value)
         point("linux.firewall.base.before")
         nft.run(firewall.base())
         point("linux.firewall.base.after")
+        for setting, value in SETTINGS.items():
+            namespaces.write_setting(setting, value)
         self.read_firewall()
 
     def close(self) -> None:
