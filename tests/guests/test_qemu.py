@@ -289,6 +289,15 @@ class Killed(BaseException):
     pass
 
 
+@pytest.mark.parametrize(
+    ("bus", "interface"),
+    [("scsi", "e1000"), ("sata", "rtl8139"), ("ide", "e1000e"), ("virtio", "vmxnet3"), ("virtio", "pcnet")],
+)
+def test_qemu_has_what_an_image_may_ask_for(killed_host, bus, interface):
+    properties = {"hw_disk_bus": bus, "hw_vif_model": interface}
+    assert killed_host.make(image={**SERVER["image"], "properties": properties})["power"] == "running"
+
+
 def test_guests_that_went_down_with_the_host_come_up_with_it(killed_host):
     host = killed_host
     host.run(host.driver.stop())

@@ -125,6 +125,38 @@ class TestCommandLine:
         assert (nic["mac"], nic["host_mtu"], nic["netdev"]) == ("fa:16:3e:00:00:01", 1450, "n-b7a1f0f2-11")
         assert "tap,id=n-b7a1f0f2-11,fd=7" in words
 
+    @pytest.mark.parametrize(
+        ("bus", "places"),
+        [
+            ("ide", [("ide-hd", "ide.0", 0), ("ide-hd", "ide.0", 1), ("ide-cd", "ide.1", 0)]),
+            ("sata", [("ide-hd", "sata.0", None), ("ide-hd", "sata.1", None), ("ide-cd", "sata.2", None)]),
+            ("scsi", [("scsi-hd", "scsi.0", None), ("scsi-hd", "scsi.0", None), ("scsi-cd", "scsi.0", None)]),
+        ],
+    )
+    def test_an_image_may_ask_for_another_bus(self, bus, places):
+        image = {"properties": {"hw_disk_bus": bus}}
+        part = {**PART, "image": image, "swap_mb": 64, "config_drive": {}}
+        disks = [device for device in self.devices(self.words(part)) if "bootindex" in device]
+        assert [(disk["driver"], disk["bus"], disk.get("unit")) for disk in disks] == places
+
+    def test_an_image_may_ask_for_another_interface(self):
+        part = {**PART, "image": {"properties": {"hw_vif_model": "e1000"}}}
+        nic = next(device for device in self.devices(self.words(part)) if "mac" in device)
+        assert nic["driver"] == "e1000"
+        assert "host_mtu" not in nic
+
+    @pytest.mark.parametrize(
+        ("name", "value", "words"),
+        [
+            ("hw_disk_bus", "floppy", "this host has virtio, scsi, sata, ide"),
+            ("hw_vif_model", "token-ring", "this host has virtio, e1000"),
+            ("hw_firmware_type", "uefi", "hw_firmware_type=uefi; this host has bios"),
+        ],
+    )
+    def test_what_this_host_does_not_have_is_refused_in_words(self, name, value, words):
+        with pytest.raises(Broken, match=words):
+            self.words({**PART, "image": {"properties": {name: value}}})
+
     def test_a_guest_that_shall_not_run_yet_is_started_standing_still(self):
         assert "-S" in self.words(paused=True)
         assert "-S" not in self.words()

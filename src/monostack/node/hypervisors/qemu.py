@@ -32,7 +32,7 @@ from monostack.node.hypervisors import qemu_machine as machine
 from monostack.node.hypervisors.plan import GONE, POWERS, shape, steps
 from monostack.node.hypervisors.qemu_folder import Folder, all_folders, running_guests, write_durably
 from monostack.node.hypervisors.qemu_guest import SNAPSHOT, Guest
-from monostack.node.hypervisors.qmp import LONGEST_SOCKET_PATH, QmpError
+from monostack.node.hypervisors.qmp import LONGEST_SOCKET_PATH, QmpError, QmpGone
 
 QUESTIONS = ("console_log", "diagnostics", "vnc", "serial", "nmi", "snapshot")
 PASSING = ("Cannot allocate memory", "lock", "Address already in use", "Resource busy", "No space left")
@@ -118,8 +118,10 @@ class Qemu:
                 for step in steps(part, self._known(id)):
                     await self._steps[step](part)
                 await self._settle(part)
+            except QmpGone as reason:
+                raise Retry(f"The guest could not be asked: {reason}") from reason
             except QmpError as reason:
-                raise Retry(f"QEMU could not carry it out: {reason}") from reason
+                raise Broken(f"QEMU refused: {reason}") from reason
             facts = present({**self.facts[id], "power": self._power(id)})
         if id in self.guests and facts["power"] in GONE:
             self._changed(id)
@@ -553,7 +555,7 @@ class Qemu:
             plug = await self.networks.plug(port_id)
             try:
                 point("qemu.plug.before")
-                await guest.plug(machine.network_device(wanted[port_id]), plug)
+                await guest.plug(machine.network_device(part, wanted[port_id]), plug)
                 point("qemu.plug.after")
             finally:
                 for number in plug["fds"]:

@@ -108,7 +108,11 @@ class Guest:
         self.power = "paused"
         await self.forget_saved(nodes)
         arguments = {"tag": SNAPSHOT, "vmstate": nodes[0], "devices": nodes}
-        await qmp.job("snapshot-save", arguments, f"save-{SNAPSHOT}", SNAPSHOT_SECONDS)
+        try:
+            await qmp.job("snapshot-save", arguments, f"save-{SNAPSHOT}", SNAPSHOT_SECONDS)
+        except QmpError:
+            await self.unpause()
+            raise
 
     async def load(self, nodes: list[str]) -> None:
         arguments = {"tag": SNAPSHOT, "vmstate": nodes[0], "devices": nodes}

@@ -18,12 +18,32 @@ background, and it must do that itself: a child would end with the program.
 import json
 import re
 from pathlib import Path
+from typing import Any
+
+from monostack.node.errors import Broken
 
 GUEST_NAME = re.compile(r"guest=monostack:(?P<cloud>[0-9a-f-]+):(?P<id>[0-9a-f-]+):(?P<boot>\d+),")
 
 EMULATED_PROCESSOR = "Nehalem"  # x86-64-v2, which distributions ask for; boots as fast as the plain one
 TRANSLATION_CACHE_MIB = 32
 DISK, EPHEMERAL, SWAP, CONFIG = "disk.qcow2", "ephemeral.qcow2", "swap.qcow2", "config.iso"
+# What an image may ask for in its properties, and the device of QEMU that it gets.
+INTERFACES = {  # hw_vif_model
+    "virtio": "virtio-net-pci",
+    "e1000": "e1000",
+    "e1000e": "e1000e",
+    "rtl8139": "rtl8139",
+    "ne2k_pci": "ne2k_pci",
+    "pcnet": "pcnet",
+    "vmxnet3": "vmxnet3",
+}
+BUSES = {  # hw_disk_bus: the controller that the machine lacks, the disk, the bus of the disk of that number
+    "virtio": (None, "virtio-blk-pci", None),
+    "scsi": ("virtio-scsi-pci,id=scsi", "scsi-hd", "scsi.0"),
+    "sata": ("ahci,id=sata", "ide-hd", "sata.{number}"),
+    "ide": (None, "ide-hd", "ide.{number}"),
+}
+FIRMWARE = {"bios": None}  # hw_firmware_type; what wants another one would show a black screen with this
 WRITABLE = {DISK: "disk0", EPHEMERAL: "ephemeral0", SWAP: "swap0"}
 
 
@@ -37,6 +57,7 @@ def command(
     paused: bool = False,
 ) -> list[str]:
     """The whole command line. `plugs` are the answers of the networks for part["nics"], in the same order."""
+    _asked(part, "hw_firmware_type", FIRMWARE, "bios")
     return [
         qemu,
         "-name", f"guest=monostack:{cloud_id}:{part['id']}:{part['boot']},process=guest-{part['id'][:8]}",
@@ -73,16 +94,17 @@ def device_id(port_id: str) -> str:
     return "nic-" + port_id
 
 
-def network_device(nic: dict) -> dict:
+def network_device(part: dict, nic: dict) -> dict:
     """The guest's side of a port. Without its own firmware the interface costs nothing at boot."""
+    driver = _asked(part, "hw_vif_model", INTERFACES, "virtio")
     device = {
-        "driver": "virtio-net-pci",
+        "driver": driver,
         "id": device_id(nic["port_id"]),
         "netdev": netdev_id(nic["port_id"]),
         "mac": nic["mac"],
         "romfile": "",
     }
-    if nic.get("mtu"):
+    if nic.get("mtu") and driver == INTERFACES["virtio"]:
         device["host_mtu"] = nic["mtu"]
     return device
 
@@ -110,24 +132,35 @@ def writable_nodes(part: dict) -> list[str]:
 
 
 def _disks(part: dict, folder: Path) -> list[str]:
-    names = writable_disks(part)
-    arguments: list[str] = []
-    for order, name in enumerate(names, 1):
-        node = WRITABLE[name]
-        arguments += _disk(node, {"driver": "qcow2", "discard": "unmap"}, folder / name, order)
+    controller, driver, bus = _asked(part, "hw_disk_bus", BUSES, "virtio")
+    arguments = ["-device", controller] if controller else []
+    writable = {"driver": "qcow2", "discard": "unmap"}
+    layers = [(WRITABLE[name], writable, name) for name in writable_disks(part)]
     if part.get("config_drive") is not None:
-        arguments += _disk("config0", {"driver": "raw", "read-only": True}, folder / CONFIG, len(names) + 1)
+        layers.append(("config0", {"driver": "raw", "read-only": True}, CONFIG))
+    for number, (node, layer, name) in enumerate(layers):
+        layer = {**layer, "node-name": node, "file": {"driver": "file", "filename": str(folder / name)}}
+        device = {"driver": driver, "drive": node, "id": f"device-{node}", "bootindex": number + 1}
+        if node == "config0" and driver != "virtio-blk-pci":
+            device["driver"] = driver.replace("-hd", "-cd")
+        if bus and driver == "ide-hd" and bus.startswith("ide"):
+            device |= {"bus": bus.format(number=number // 2), "unit": number % 2}
+        elif bus:
+            device["bus"] = bus.format(number=number)
+        arguments += ["-blockdev", json.dumps(layer), "-device", json.dumps(device)]
     return arguments
-
-
-def _disk(node: str, layer: dict, path: Path, order: int) -> list[str]:
-    layer = {**layer, "node-name": node, "file": {"driver": "file", "filename": str(path)}}
-    device = {"driver": "virtio-blk-pci", "drive": node, "id": f"device-{node}", "bootindex": order}
-    return ["-blockdev", json.dumps(layer), "-device", json.dumps(device)]
 
 
 def _interfaces(part: dict, plugs: list[dict]) -> list[str]:
     arguments: list[str] = []
     for nic, plug in zip(part["nics"], plugs, strict=True):
-        arguments += [*plug["args"], "-device", json.dumps(network_device(nic))]
+        arguments += [*plug["args"], "-device", json.dumps(network_device(part, nic))]
     return arguments
+
+
+def _asked(part: dict, name: str, known: dict, usual: str) -> Any:
+    """What the image asks for in a property, out of what is known."""
+    value = ((part.get("image") or {}).get("properties") or {}).get(name) or usual
+    if value not in known:
+        raise Broken(f"The image asks for {name}={value}; this host has {', '.join(known)}.")
+    return known[value]

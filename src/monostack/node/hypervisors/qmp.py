@@ -82,7 +82,7 @@ class Qmp:
                     await asyncio.get_running_loop().sock_sendall(self.socket, line)
             return await asyncio.wait_for(answer, seconds)
         except TimeoutError as reason:
-            raise QmpError(f"QEMU did not answer {command} within {seconds:g} seconds.") from reason
+            raise QmpGone(f"QEMU did not answer {command} within {seconds:g} seconds.") from reason
         except OSError as reason:
             raise QmpGone(f"The guest's monitor is gone: {reason.strerror}.") from reason
         finally:
