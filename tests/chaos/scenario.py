@@ -37,6 +37,7 @@ class Scenario:
             lambda: self.reboot("first"),
             lambda: self.server("second"),
             self.floating_ip,
+            self.many,
             lambda: self.delete("first"),
             self.unplug_router,
         ]
@@ -170,6 +171,31 @@ class Scenario:
         )
         self.wait(lambda: self.status(name) in ("ACTIVE", "ERROR"))
         assert self.status(name) == "ACTIVE", self.show(name)
+
+    def many(self) -> None:
+        """More servers than one request may place: a loop does it."""
+        project = self.get("identity", "/projects?name=admin", "projects")[0]["id"]
+        wide = {"quota_set": {"instances": 100, "cores": 100, "ram": 100_000}}
+        answer = self.victim.request("PUT", "compute", f"/os-quota-sets/{project}", json=wide)
+        assert answer.status_code == 200, answer.text
+
+        def crowd() -> list[dict]:
+            return self.get("compute", "/servers/detail?name=^many-", "servers")
+
+        if not crowd():
+            network = self.named("network", "/networks", "networks", "chaos")
+            image = self.named("image", "/images", "images", "chaos")
+            body = {
+                "name": "many",
+                "flavorRef": "1",
+                "imageRef": image["id"],
+                "min_count": 22,
+                "networks": [{"uuid": network["id"]}],
+            }
+            answer = self.victim.request("POST", "compute", "/servers", json={"server": body})
+            assert answer.status_code == 202, answer.text
+        self.wait(lambda: all(server["status"] == "ACTIVE" for server in crowd()))
+        assert len(crowd()) == 22
 
     def show(self, name: str) -> dict | None:
         found = self.named("compute", "/servers", "servers", name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import sqlite3
 import time
 
@@ -135,7 +136,7 @@ def test_an_old_database_destroys_nothing(tmp_path):
         victim.kill()
         for name in ("monostack.db", "monostack.db-wal", "monostack.db-shm"):
             (victim.state / name).unlink(missing_ok=True)
-        backup.rename(victim.state / "monostack.db")
+        shutil.copy(backup, victim.state / "monostack.db")
         victim.token = None
         assert victim.start(), victim.last_words()
         scenario.wait(lambda: scenario.status("old") == "ACTIVE")
