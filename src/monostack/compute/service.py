@@ -3,6 +3,7 @@
 from monostack.compute import (
     aggregates,
     availability_zones,
+    external_events,
     flavors,
     hosts,
     hypervisors,
@@ -47,6 +48,7 @@ TABLES = (
 ROUTES = (
     *root.ROUTES,
     *flavors.ROUTES,
+    *external_events.ROUTES,
     *keypairs.ROUTES,
     *api.ROUTES,
     *instance_actions.ROUTES,

@@ -7,7 +7,7 @@ Source: compute API reference, "Servers - run an action".
 """
 
 from monostack.compute import instance_actions
-from monostack.compute.servers import rows, verbs
+from monostack.compute.servers import ports, rows, verbs
 from monostack.compute.servers.verbs import VERBS, Verb
 from monostack.kit.errors import Error
 from monostack.kit.resource import Route
@@ -104,6 +104,20 @@ def reset_state(request, tx) -> None:
     instance_actions.done(tx, row, "resetState", request)
 
 
+def restore(request, tx) -> None:
+    verbs.demand(verbs.RESTORE, rows.find(tx, request), request.caller)
+
+
+def inject_network_info(request, tx) -> None:
+    """Read the server's networking anew, and let its host do the same."""
+    row = rows.find(tx, request)
+    if row["desired"] == "absent" or row["host"] is None:
+        _demand_host(row | {"host": None})
+    ports.refresh(tx, row)
+    rows.tell_host(tx, row, updated_at=row["updated_at"])
+    instance_actions.done(tx, row, "injectNetworkInfo", request)
+
+
 async def console_output(request, ctx) -> dict:
     """What the guest printed to its serial console, or the last `length` lines of it."""
     row = await ctx.read(rows.target_of, request)
@@ -180,6 +194,14 @@ ROUTES = (
         "os_compute_api:os-admin-actions:reset_state",
         "admin_actions.reset_state",
         event="compute.instance.reset_state",
+    ),
+    _route("restore", restore, "os_compute_api:os-deferred-delete:restore", "deferred_delete.restore"),
+    _route(
+        "injectNetworkInfo",
+        inject_network_info,
+        "os_compute_api:os-admin-actions:inject_network_info",
+        "admin_actions.inject_network_info",
+        event="compute.instance.inject_network_info",
     ),
     _route(
         "os-getConsoleOutput",

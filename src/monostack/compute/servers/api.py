@@ -6,6 +6,7 @@ Source: compute API reference, "Servers".
 from monostack.compute import hosts, instance_actions
 from monostack.compute.servers import (
     actions,
+    bodies,
     create,
     diagnostics,
     fields,
@@ -78,6 +79,9 @@ def update(request, tx) -> dict:
     ):
         if name in asked:
             values[column] = asked[name]
+    for column in ("access_ip_v4", "access_ip_v6"):
+        if column in values:
+            values[column] = bodies.address(values[column])
     if "name" in values:
         values["name"] = values["name"].strip()
     if values:

@@ -7,6 +7,7 @@ here.
 Source: compute API reference, "Create server"; the refusals are those of the reference service.
 """
 
+import ipaddress
 import re
 import secrets
 import string
@@ -70,6 +71,11 @@ def hostname(name: str, server_id: str) -> str:
     kept = re.sub(r"[^\w.-]+", "", re.sub(r"[ _]", "-", name.encode("ascii", "ignore").decode())).lower()
     kept = kept.strip(".-")[:63].rstrip(".-")
     return kept or f"server-{server_id}"
+
+
+def address(text: str | None) -> str | None:
+    """An address in its shortest spelling."""
+    return str(ipaddress.ip_address(text)) if text else None
 
 
 def _demand_parts(request, asked) -> None:
@@ -255,14 +261,23 @@ def automatic(request, tx, demanded: bool) -> list[dict[str, Any]]:
         )
     if offered:
         return [{"network_id": offered[0]["id"], "mtu": offered[0]["mtu"]}]
-    if demanded:
+    return [_allocated(request, tx)] if demanded else []
+
+
+def _allocated(request, tx) -> dict[str, Any]:
+    """A project without networks asked for one: networking makes it, as far as the operator prepared it."""
+    from monostack import network
+
+    try:
+        row = network.auto_allocate(tx, request.caller.project_id)
+    except Error as refusal:
         raise Error(
             400,
             "UnableToAutoAllocateNetwork",
-            f"Unable to automatically allocate a network for project {request.caller.project_id}: make a "
-            "network with a subnet first, or send networks: none.",
-        )
-    return []
+            f"Unable to automatically allocate a network for project {request.caller.project_id}: "
+            f"{refusal.message}",
+        ) from None
+    return {"network_id": row["id"], "mtu": row["mtu"]}
 
 
 def on_network(request, tx, network_id: str, each, offered: dict[str, Any], birth: Birth) -> dict[str, Any]:

@@ -154,8 +154,7 @@ def all_projects(request, rule: str) -> bool:
     """Whether servers of all projects are asked for; raises Error 400 and 403."""
     text = request.query.get("all_tenants")
     if text is None:
-        named = "tenant_id" in request.query or "project_id" in request.query
-        return named and request.allowed(rule)
+        return False
     lower = text.strip().lower()
     if lower and lower not in TRUE and lower not in FALSE:
         raise Error(400, "BadRequest", f"Invalid value for all_tenants: '{text}'. Send true or false.")

@@ -184,9 +184,13 @@ def on_changed(tx, port) -> None:
     if row is None:
         return
     nics = rows.spec_of(tx, row)["nics"]
-    if not any(nic["port_id"] == port["id"] for nic in nics):
-        return
-    values, _, _ = look(tx, row, nics)
+    if any(nic["port_id"] == port["id"] for nic in nics):
+        refresh(tx, row)
+
+
+def refresh(tx, row) -> None:
+    """Show what networking has for the server now, without counting it as the server's change."""
+    values, _, _ = look(tx, row, rows.spec_of(tx, row)["nics"] or [])
     if any(row[name] != value for name, value in values.items()):
         tx.set(row, updated_at=row["updated_at"], **values)
 

@@ -5,6 +5,8 @@ Groups belong to ports and to networking; a server only speaks of all its ports 
 Source: compute API reference, "Add Security Group To A Server", "Remove Security Group From A Server".
 """
 
+from typing import Any
+
 from monostack.compute.servers import ports, rows
 from monostack.kit.errors import Error
 from monostack.kit.resource import Route
@@ -12,12 +14,52 @@ from monostack.kit.resource import Route
 RULE = "os_compute_api:os-security-groups:"
 
 
+def index(request, db) -> dict[str, Any]:
+    """The groups of all of the server's ports, with their rules, in the shape of compute's own old ones."""
+    from monostack import network
+
+    row = rows.find(db, request)
+    found = network.ports_of(db, [row["id"]]).get(row["id"], ())
+    ids = list(dict.fromkeys(group for port in found for group in port["security_groups"]))
+    groups = network.groups_with_rules(db, ids)
+    remote = [rule["remote_group_id"] for group in groups for rule in group["security_group_rules"]]
+    names = network.security_group_names(db, [each for each in dict.fromkeys(remote) if each])
+    return {"security_groups": [_shown(group, names) for group in groups]}
+
+
+def _shown(group, names: dict[str, str]) -> dict[str, Any]:
+    rules = [_rule(rule, names) for rule in group["security_group_rules"] if rule["direction"] == "ingress"]
+    return {
+        "id": group["id"],
+        "name": group["name"],
+        "description": group["description"],
+        "tenant_id": group["project_id"],
+        "rules": rules,
+    }
+
+
+def _rule(rule: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """An ingress rule; compute knows neither egress nor address families."""
+    remote = rule["remote_group_id"]
+    everywhere = "::/0" if rule["ethertype"] == "IPv6" else "0.0.0.0/0"
+    prefix = rule["remote_ip_prefix"] or (None if remote else everywhere)
+    return {
+        "id": rule["id"],
+        "parent_group_id": rule["security_group_id"],
+        "ip_protocol": rule["protocol"],
+        "from_port": rule["port_range_min"],
+        "to_port": rule["port_range_max"],
+        "group": {"name": names.get(remote, remote), "tenant_id": rule["project_id"]} if remote else {},
+        "ip_range": {"cidr": prefix} if prefix else {},
+    }
+
+
 def add(request, tx) -> None:
     row, group = _asked(request, tx, "addSecurityGroup")
     for port in _ports(tx, row):
         if group["id"] not in port["security_groups"]:
             _set(tx, port, [*port["security_groups"], group["id"]])
-    _show(tx, row)
+    ports.refresh(tx, row)
 
 
 def remove(request, tx) -> None:
@@ -31,7 +73,7 @@ def remove(request, tx) -> None:
         )
     for port in found:
         _set(tx, port, [each for each in port["security_groups"] if each != group["id"]])
-    _show(tx, row)
+    ports.refresh(tx, row)
 
 
 def _asked(request, tx, action: str):
@@ -59,12 +101,8 @@ def _set(tx, port, groups: list[str]) -> None:
     network.set_security_groups(tx, port, groups)
 
 
-def _show(tx, row) -> None:
-    shown, _, _ = ports.look(tx, row, rows.spec_of(tx, row)["nics"] or [])
-    tx.set(row, updated_at=row["updated_at"], **shown)
-
-
 ROUTES = (
+    Route("GET", "/servers/{id}/os-security-groups", index, RULE + "list", target=rows.target),
     Route(
         "POST",
         "/servers/{id}/action",

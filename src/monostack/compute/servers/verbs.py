@@ -111,6 +111,10 @@ VERBS: dict[str, Verb] = {
     ),
 }
 
+RESTORE = Verb("restore", ("soft-delete",), "", "")
+"""Here a delete is a delete: no server is ever in soft-delete, and the 409 says in which state it is
+instead."""
+
 CRASH_DUMP = Verb("trigger_crash_dump", ("active", "error", "paused", "rescued", "resized"), "", "")
 """Changes no state: only where it is allowed is asked of it."""
 

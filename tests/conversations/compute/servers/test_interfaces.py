@@ -122,3 +122,35 @@ def test_a_config_drive_holds_the_metadata(place):
     assert "openstack/latest/meta_data.json" in part["config_drive"]
     plain = place.server()["id"]
     assert place.cloud.world()["servers"][plain]["part"]["config_drive"] is None
+
+
+def test_the_groups_of_a_server_are_shown_with_their_rules(place):
+    server_id = place.server()["id"]
+    groups = place.nova.get(f"/servers/{server_id}/os-security-groups").json()["security_groups"]
+    (group,) = groups
+    assert group["name"] == "default"
+    assert [(rule["group"]["name"], rule["ip_range"]) for rule in group["rules"]] == [("default", {})] * 2
+
+
+def test_events_of_other_services_are_answered_one_by_one(place):
+    server_id = place.server()["id"]
+    nowhere = "00000000-0000-0000-0000-000000000000"
+    changed = {"name": "network-changed", "server_uuid": server_id}
+    lost = {"name": "network-changed", "server_uuid": nowhere, "status": "failed"}
+    both = place.nova.post("/os-server-external-events", {"events": [changed, lost]})
+    assert both.status_code == 207
+    assert [each["code"] for each in both.json()["events"]] == [200, 404]
+    one = place.nova.post(
+        "/os-server-external-events", {"events": [changed]}, "server_external_events.create"
+    )
+    assert (one.status_code, one.json()["events"][0]["status"]) == (200, "completed")
+    assert place.nova.post("/os-server-external-events", {"events": [lost]}).status_code == 404
+    place.world.persona("member")
+    answer = place.caller(user="member").post("/os-server-external-events", {"events": [changed]})
+    assert answer.status_code == 403
+
+
+def test_networking_is_read_anew_on_an_operators_word(place):
+    server_id = place.server()["id"]
+    assert place.nova.act(server_id, "injectNetworkInfo").status_code == 202
+    assert place.nova.server(server_id)["status"] == "ACTIVE"

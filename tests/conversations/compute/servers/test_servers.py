@@ -413,3 +413,17 @@ def test_a_server_shows_what_changed_at_its_port_and_has_not_changed_itself(plac
     assert after["updated"] == server["updated"]
     found = place.nova.get("/servers?ip=10.20.0.99").json()["servers"]
     assert [each["id"] for each in found] == [server["id"]]
+
+
+def test_addresses_of_access_are_spelled_shortest(place):
+    asked = {"accessIPv4": "192.0.2.1", "accessIPv6": "0000:0000:0000:0000:0000:babe:220.12.22.2"}
+    server = place.server(networks="none", **asked)
+    assert (server["accessIPv4"], server["accessIPv6"]) == ("192.0.2.1", "::babe:dc0c:1602")
+
+
+def test_a_project_is_only_a_filter_where_all_projects_are_listed(place):
+    server = place.server(networks="none")
+    for query in ("tenant_id=nobody", f"tenant_id={server['tenant_id']}"):
+        found = place.nova.get(f"/servers?{query}").json()["servers"]
+        assert [each["id"] for each in found] == [server["id"]]
+    assert place.nova.get("/servers?tenant_id=nobody&all_tenants=1").json()["servers"] == []

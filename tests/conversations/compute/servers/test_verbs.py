@@ -167,3 +167,12 @@ def test_what_is_not_built_is_no_action(place):
     server_id = place.server(networks="none")["id"]
     for action in ("createImage", "resize", "shelve", "rescue", "rebuild"):
         assert place.nova.act(server_id, action, {}).status_code in (400, 501), action
+
+
+def test_a_deleted_server_is_not_restored_because_delete_is_delete(place):
+    server_id = place.server(networks="none")["id"]
+    answer = place.nova.act(server_id, "restore")
+    assert answer.status_code == 409
+    assert answer.json()["conflictingRequest"]["message"] == (
+        f"Cannot 'restore' instance {server_id} while it is in vm_state active"
+    )
