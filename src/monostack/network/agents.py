@@ -1,7 +1,8 @@
 """Agents: the hosts, as networking's operators are used to seeing them.
 
 One process per host does all the work here; it is shown as the three agents that clients know how to list
-(switching, DHCP, routing), each as alive as its host. Nothing is stored: they are views of the hosts, with
+(switching, DHCP, routing), each as alive as its host. Who may not see agents sees
+an empty list. Nothing is stored: they are views of the hosts, with
 ids derived from the host's name.
 
 Source: networking API reference, "Agents", "DHCP agent scheduler", "L3 agent scheduler".
@@ -15,7 +16,7 @@ from typing import Any
 from monostack.kit import agents as hosts
 from monostack.kit import clock
 from monostack.kit.errors import Error
-from monostack.kit.resource import Route
+from monostack.kit.resource import ANYONE, Route
 from monostack.kit.wire import boolean
 from monostack.network.hosting import PARTS
 from monostack.network.networks import COLLECTION as NETWORK
@@ -66,14 +67,14 @@ def of_hosts(db, names: set[str], kind: str) -> list[dict[str, Any]]:
 
 def _find(request, db) -> dict[str, Any]:
     asked = request.path["id"]
-    for agent in everyone(db):
+    for agent in everyone(db) if request.allowed("get_agent") else ():
         if agent["id"] == asked:
             return agent
     raise Error(404, "AgentNotFound", f"Agent {asked} could not be found")
 
 
 def index(request, db) -> dict[str, Any]:
-    found = everyone(db)
+    found = everyone(db) if request.allowed("get_agent") else []
     for name in ("id", "host", "agent_type", "binary", "topic", "availability_zone"):
         wanted = request.query_all(name)
         if wanted:
@@ -139,8 +140,8 @@ def zones(request, db) -> dict[str, Any]:
 
 
 ROUTES = (
-    Route("GET", "/v2.0/agents", index, "get_agent"),
-    Route("GET", "/v2.0/agents/{id}", show, "get_agent"),
+    Route("GET", "/v2.0/agents", index, ANYONE),
+    Route("GET", "/v2.0/agents/{id}", show, ANYONE),
     Route("GET", "/v2.0/agents/{id}/dhcp-networks", dhcp_networks, "get_dhcp-networks"),
     Route("GET", "/v2.0/agents/{id}/l3-routers", l3_routers, "get_l3-routers"),
     Route("GET", "/v2.0/networks/{id}/dhcp-agents", serving, "get_dhcp-agents"),

@@ -168,7 +168,7 @@ def _hang(request, tx, row, port_id: str, fixed_ip: str | None) -> None:
     )
     if other is not None and other["id"] != row["id"]:
         raise taken
-    before = row["router_id"]
+    before, left = row["router_id"], row["port_id"]
     tx.set(
         row,
         port_id=port["id"],
@@ -180,6 +180,8 @@ def _hang(request, tx, row, port_id: str, fixed_ip: str | None) -> None:
     for router_id in {before, router["id"]} - {None}:
         hosting.changed(tx, "router", router_id)
     tx.hook("network.port.changed", port)
+    if left not in (None, port["id"]):
+        tx.hook("network.port.changed", tx.one(PORTS, id=left))
 
 
 def _check_owner(request, row, port) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from monostack.kit.db import query
-from monostack.kit.resource import Route
+from monostack.kit.resource import ANYONE, Route
 from monostack.network import addresses
 from monostack.network.checks import parsed_network
 from monostack.network.networks import COLLECTION as NETWORK
@@ -71,6 +71,8 @@ def _view(db, network, subnets: list, used: dict[str, int]) -> dict[str, Any]:
 
 
 def index(request, db) -> dict[str, Any]:
+    if not request.allowed("get_network_ip_availability"):
+        return {"network_ip_availabilities": []}
     where: dict[str, Any] = {}
     for name in FILTERS:
         if name in request.query:
@@ -92,12 +94,14 @@ def index(request, db) -> dict[str, Any]:
 
 def show(request, db) -> dict[str, Any]:
     network = NETWORK.find(db, request.caller, request.path["id"])
+    if not request.allowed("get_network_ip_availability"):
+        raise NETWORK.not_found(network["id"])
     subnets = db.all(SUBNETS, order=("created_at", "id"), network_id=network["id"])
     used = {subnet["id"]: db.count(ADDRESSES, subnet_id=subnet["id"]) for subnet in subnets}
     return {"network_ip_availability": _view(db, network, subnets, used)}
 
 
 ROUTES = (
-    Route("GET", "/v2.0/network-ip-availabilities", index, "get_network_ip_availability"),
-    Route("GET", "/v2.0/network-ip-availabilities/{id}", show, "get_network_ip_availability"),
+    Route("GET", "/v2.0/network-ip-availabilities", index, ANYONE),
+    Route("GET", "/v2.0/network-ip-availabilities/{id}", show, ANYONE),
 )

@@ -277,7 +277,15 @@ def _not_used_as_external(tx, row) -> None:
         )
 
 
+def _give_up_floating_ips(tx, network_id: str) -> None:
+    """Floating IPs that hang on nothing go with their network."""
+    for floating_ip in tx.all(FLOATING_IPS, floating_network_id=network_id, port_id=None):
+        tx.delete(floating_ip)
+        port_rows.delete(tx, tx.one(PORTS, id=floating_ip["floating_port_id"]))
+
+
 def delete(request, tx, row) -> None:
+    _give_up_floating_ips(tx, row["id"])
     ports = tx.all(PORTS, order="id", network_id=row["id"])
     used = [port["id"] for port in ports if not port_rows.is_automatic(port)]
     if used:

@@ -276,10 +276,10 @@ def _router_arrived(tx, host: str, id: str) -> None:  # noqa: A002
     router = tx.one(ROUTERS, id=id)
     if router is None or router["host"] != host:
         return
-    status = "ACTIVE" if router["admin_state_up"] else "DOWN"
-    for port in tx.all(PORTS, device_id=id, status=ne(status)):
+    for port in tx.all(PORTS, device_id=id, status=ne("ACTIVE"), admin_state_up=True):
         if port["device_owner"].startswith("network:router"):
-            tx.set(port, status=status, revision_number=port["revision_number"] + 1)
+            tx.set(port, status="ACTIVE", revision_number=port["revision_number"] + 1)
+    status = "ACTIVE" if router["admin_state_up"] else "DOWN"
     for floating_ip in tx.all(FLOATING_IPS, router_id=id, status=ne(status)):
         tx.set(floating_ip, status=status, revision_number=floating_ip["revision_number"] + 1)
         tx.event(

@@ -14,7 +14,6 @@ from typing import Any
 
 from monostack.kit import clock
 from monostack.kit.errors import Error
-from monostack.kit.ids import is_uuid
 from monostack.network import checks, hosting, limits
 from monostack.network.attributes import ID, OWNER, STANDARD, Attribute, bad
 from monostack.network.collection import Collection, routes
@@ -99,11 +98,11 @@ def port(value: Any) -> int | None:
 
 
 def remote_group(value: Any) -> str | None:
-    if value in (None, ""):
-        return None
-    if not is_uuid(value):
-        raise ValueError(f"'{value}' is not a valid UUID")
-    return value
+    return checks.text(36)(value) if value not in (None, "") else None
+
+
+def no_group(id: str) -> Error:  # noqa: A002
+    return Error(404, "SecurityGroupNotFound", f"Security group {id} does not exist")
 
 
 GIVEN = {"filter": True, "sort": True, "post": True}
@@ -194,9 +193,7 @@ def store(tx, group, **values: Any):
 def create(request, tx, values: dict):
     group = tx.one(SECURITY_GROUPS, id=values["security_group_id"])
     if group is None or not _may_use(request, group):
-        raise Error(
-            404, "SecurityGroupNotFound", f"Security group {values['security_group_id']} does not exist"
-        )
+        raise no_group(values["security_group_id"])
     _check_protocol(values)
     _check_remote(request, tx, values)
     limits.take(tx, values["project_id"], security_group_rule=1)
@@ -312,7 +309,7 @@ def _check_remote(request, tx, values: dict) -> None:
     if group_id is not None:
         remote = tx.one(SECURITY_GROUPS, lock=False, id=group_id)
         if remote is None or not _may_use(request, remote):
-            raise Error(404, "SecurityGroupNotFound", f"Security group {group_id} does not exist")
+            raise no_group(group_id)
 
 
 def delete(request, tx, row) -> None:
@@ -328,7 +325,9 @@ def delete(request, tx, row) -> None:
 def parents(db, row, viewer: str | None) -> dict:
     """Rules are judged by who owns the group."""
     group = db.one(SECURITY_GROUPS, lock=False, id=row["security_group_id"])
-    owner = group["project_id"] if group is not None else row["project_id"]
+    if group is None:
+        raise no_group(row["security_group_id"])
+    owner = group["project_id"]
     return {"security_group:project_id": owner, "security_group:tenant_id": owner}
 
 

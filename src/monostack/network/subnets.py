@@ -92,7 +92,7 @@ def invalid(message: str) -> Error:
 def parents(db, row, viewer: str | None) -> dict:
     network = db.one(NETWORKS, lock=False, id=row["network_id"])
     if network is None:
-        return {}
+        raise NETWORK.not_found(row["network_id"])
     return {
         "network:project_id": network["project_id"],
         "network:tenant_id": network["project_id"],

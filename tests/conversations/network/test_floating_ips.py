@@ -221,6 +221,14 @@ def test_deleting_gives_the_address_back(admin, demo, public):
     )
 
 
+def test_unused_ones_go_with_their_network(admin, demo, network):
+    outside = admin.network(**{"router:external": True})
+    admin.subnet(outside, "203.0.113.0/24", enable_dhcp=False)
+    made = make(demo, outside)
+    admin.delete(f"/networks/{outside['id']}")
+    demo.refused("GET", path(made), 404, "FloatingIPNotFound")
+
+
 def test_the_quota_ends_it(admin, demo, public):
     made = make(demo, public)
     admin.put(f"/quotas/{made['project_id']}", {"quota": {"floatingip": 1}})

@@ -342,6 +342,11 @@ def test_only_the_service_makes_its_ports(demo, network):
     demo.refused("POST", "/ports", 409, "DeviceIDNotOwnedByTenant", body)
 
 
+def test_a_network_that_is_not_there(demo):
+    missing = "11111111-2222-4333-8444-555555555555"
+    demo.refused("POST", "/ports", 404, "NetworkNotFound", {"port": {"network_id": missing}})
+
+
 def test_the_quota_ends_it(admin, demo, network):
     admin.put(f"/quotas/{network['project_id']}", {"quota": {"port": 1}})
     demo.port(network)

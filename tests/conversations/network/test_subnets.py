@@ -121,6 +121,16 @@ def test_dhcp_has_a_port_of_its_own(admin, demo):
     assert len(demo.get("/ports", network_id=network["id"])["ports"]) == 1
 
 
+def test_a_dhcp_port_comes_back(demo):
+    network = demo.network()
+    demo.subnet(network)
+    port = demo.get("/ports", network_id=network["id"])["ports"][0]
+    demo.delete(f"/ports/{port['id']}")
+    again = demo.get("/ports", network_id=network["id"])["ports"]
+    assert [each["device_owner"] for each in again] == ["network:dhcp"]
+    assert again[0]["id"] != port["id"]
+
+
 def test_what_can_be_changed(demo):
     subnet = demo.subnet(demo.network())
     changes = {

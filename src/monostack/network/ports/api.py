@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from monostack.kit.db import like
 from monostack.kit.errors import Error
-from monostack.network import checks, sharing
+from monostack.network import checks, dhcp, sharing
 from monostack.network.attributes import DESCRIPTION, ID, NAME, OWNER, STANDARD, Attribute, bad, boolean
 from monostack.network.collection import Collection, routes
 from monostack.network.networks import COLLECTION as NETWORK
@@ -140,7 +140,7 @@ ATTRIBUTES = (
 def parents(db, row, viewer: str | None) -> dict:
     network = db.one(NETWORKS, lock=False, id=row["network_id"])
     if network is None:
-        return {}
+        raise NETWORK.not_found(row["network_id"])
     return {
         "network:project_id": network["project_id"],
         "network:tenant_id": network["project_id"],
@@ -371,6 +371,8 @@ def delete(request, tx, row) -> None:
             f"Port {row['id']} cannot be deleted directly via the port API: {_kept(row)}.",
         )
     rows.delete(tx, row)
+    if row["device_owner"] == rows.DHCP:
+        dhcp.settle(tx, tx.one(NETWORKS, id=row["network_id"]))
 
 
 def _kept(row) -> str:

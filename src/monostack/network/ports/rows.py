@@ -279,6 +279,7 @@ def set_groups(tx, port, groups: list[str]) -> None:
     if port["guest"]:
         hosting.settle_groups(tx, port["host"])
         hosting.changed(tx, "port", port["id"])
+    tx.hook("network.port.changed", port)
 
 
 def port_changed(tx, port, **values: Any) -> None:
