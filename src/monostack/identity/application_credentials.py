@@ -12,7 +12,7 @@ from __future__ import annotations
 import secrets
 
 from monostack.identity import grants, users
-from monostack.identity.attributes import bad, taken
+from monostack.identity.attributes import asked_for, bad, taken
 from monostack.identity.tables import APPLICATION_CREDENTIALS, ROLES
 from monostack.identity.verifying import hashed
 from monostack.identity.wire import MALFORMED, page
@@ -45,8 +45,7 @@ BRIEF_ROLE = ("id", "name", "description", "options")
 
 
 def index(request: Request, db: Db) -> dict:
-    user = users.find(db, request.path["user_id"])
-    found = page(db, APPLICATION_CREDENTIALS, request, user_id=user["id"])
+    found = page(db, APPLICATION_CREDENTIALS, request, user_id=request.path["user_id"])
     shown = [_shown(request, db, row) for row in found]
     return request.list("application_credentials", shown, found)
 
@@ -56,7 +55,7 @@ def show_one(request: Request, db: Db) -> dict:
 
 
 async def create(request: Request, ctx: Context) -> Response:
-    asked = request.body["application_credential"]
+    asked = asked_for(request, "application_credential")
     _must_be_unrestricted(request)
     if request.caller.project_id is None:
         raise bad(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from monostack.identity import domains, grants, groups, projects, roles, users
-from monostack.identity.attributes import show_all
+from monostack.identity.attributes import missing, show_all
 from monostack.identity.tables import ASSIGNMENTS, GROUPS, PROJECTS, ROLES, USERS
 from monostack.identity.wire import cut
 from monostack.kit.db import Db, Row, Taken, Tx
@@ -29,19 +29,24 @@ class Door:
     inherited: bool = False
 
     def judged(self, request: Request, db: Db) -> dict:
-        """What the rules on assignments look at; what does not exist is left out."""
-        path, out = request.path, {}
-        if self.actor == "user":
-            out |= users.target_of(db.one(USERS, id=path["user_id"], lock=False))
-        else:
-            out |= groups.target_of(db.one(GROUPS, id=path["group_id"], lock=False))
+        """What the rules on assignments look at. What does not exist is told before them, except that an
+        assignment of somebody or to something gone may still be taken away."""
+        path, taking, out = request.path, request.method == "DELETE", {}
+        table, of, name = (USERS, users, "user") if self.actor == "user" else (GROUPS, groups, "group")
+        actor = db.one(table, id=path[f"{name}_id"], lock=False)
+        if actor is not None:
+            out |= of.target_of(actor)
+        elif not taking:
+            raise missing(name, path[f"{name}_id"])
         if self.target == "project":
-            out |= projects.target_of(db.one(PROJECTS, id=path["project_id"], lock=False))
+            project = db.one(PROJECTS, id=path["project_id"], lock=False)
+            if project is None and not taking:
+                raise missing("project", path["project_id"])
+            out |= projects.target_of(project)
         elif self.target == "domain":
-            found = db.one(PROJECTS, id=path["domain_id"], is_domain=True, lock=False)
-            out |= {} if found is None else {"target.domain.id": found["id"]}
+            out["target.domain.id"] = domains.find(db, path["domain_id"])["id"]
         if "role_id" in path:
-            out |= roles.target_of(db.one(ROLES, id=path["role_id"], lock=False))
+            out |= roles.target_of(roles.find(db, path["role_id"], lock=False))
         return out
 
     def index(self, request: Request, db: Db) -> dict:
@@ -73,7 +78,7 @@ class Door:
         return Response(204)
 
     def take(self, request: Request, tx: Tx) -> None:
-        row = self._existing(request, tx)
+        row = self._assignment(tx, self._named(request), request.path["role_id"])
         request.subject = row["actor_id"]
         request.event_details = {
             "role_id": row["role_id"],
@@ -83,32 +88,34 @@ class Door:
         tx.delete(row)
         tx.after(tx.cloud.auth.bump)
 
-    def _where(self, request: Request, db: Db) -> dict:
-        """The assignments meant by the path; raises Error 404 for what does not exist."""
+    def _named(self, request: Request) -> dict:
+        """The conditions on the assignments that the path names."""
         path = request.path
-        actor = users.find(db, path["user_id"]) if self.actor == "user" else groups.find(db, path["group_id"])
-        if self.target == "project":
-            target_id = projects.find(db, path["project_id"])["id"]
-        elif self.target == "domain":
-            target_id = domains.find(db, path["domain_id"])["id"]
-        else:
-            target_id = grants.SYSTEM
         return {
             "actor_kind": self.actor,
-            "actor_id": actor["id"],
+            "actor_id": path[f"{self.actor}_id"],
             "target_kind": self.target,
-            "target_id": target_id,
+            "target_id": grants.SYSTEM if self.target == "system" else path[f"{self.target}_id"],
             "inherited": self.inherited,
         }
 
+    def _where(self, request: Request, db: Db) -> dict:
+        """The same; raises Error 404 for what does not exist, and keeps it until the end of a change."""
+        where = self._named(request)
+        (users if self.actor == "user" else groups).find(db, where["actor_id"])
+        if self.target != "system":
+            (projects if self.target == "project" else domains).find(db, where["target_id"])
+        return where
+
     def _existing(self, request: Request, db: Db) -> Row:
-        where = self._where(request, db)
-        role = roles.find(db, request.path["role_id"])
+        return self._assignment(db, self._where(request, db), request.path["role_id"])
+
+    def _assignment(self, db: Db, where: dict, role_id: str) -> Row:
         words = (
-            f"Could not find role assignment with role: {role['id']}, user or group: {where['actor_id']}, "
+            f"Could not find role assignment with role: {role_id}, user or group: {where['actor_id']}, "
             f"project, domain, or system: {where['target_id']}."
         )
-        return db.one(ASSIGNMENTS, role_id=role["id"], missing=Error(404, "NotFound", words), **where)
+        return db.one(ASSIGNMENTS, role_id=role_id, missing=Error(404, "NotFound", words), **where)
 
     def _check_domain(self, tx: Tx, role: Row, target_id: str) -> None:
         """A domain's own role can only be given in that domain."""
@@ -150,19 +157,22 @@ def _routes() -> tuple[Route, ...]:
 
 def _four(door: Door, listing: str | None, one: str, rule: str) -> list[Route]:
     """List, check, give, take: the rules are named after the verb."""
-    judged = None if door.target == "system" else door.judged
     rule = "identity:" + rule
     listed = rule.replace("_grant", "_grants").format("list")
-    index = [Route("GET", listing, door.index, listed, target=judged, fields=roles.LISTED)] if listing else []
+    index = (
+        [Route("GET", listing, door.index, listed, target=door.judged, fields=roles.LISTED)]
+        if listing
+        else []
+    )
     return [
         *index,
-        Route("GET", one, door.check, rule.format("check"), target=judged),
+        Route("GET", one, door.check, rule.format("check"), target=door.judged),
         Route(
             "PUT",
             one,
             door.give,
             rule.format("create"),
-            target=judged,
+            target=door.judged,
             event="identity.role_assignment.created",
         ),
         Route(
@@ -170,7 +180,7 @@ def _four(door: Door, listing: str | None, one: str, rule: str) -> list[Route]:
             one,
             door.take,
             rule.format("revoke"),
-            target=judged,
+            target=door.judged,
             event="identity.role_assignment.deleted",
         ),
     ]

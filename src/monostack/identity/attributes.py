@@ -20,6 +20,14 @@ OURS = frozenset(("id", "links", "extra"))
 NO = frozenset(("", "0", "false", "f", "n", "no", "off"))
 
 
+def asked_for(request: Request, key: str) -> dict[str, Any]:
+    """What the body asks for under its one key; raises Error 400."""
+    asked = request.body.get(key) if isinstance(request.body, dict) else None
+    if not isinstance(asked, dict):
+        raise bad(f"'{key}' is a required property of the body: an object.")
+    return asked
+
+
 def invented(asked: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
     """What the client sent that the resource has no column for."""
     return {name: value for name, value in asked.items() if name not in known and name not in OURS}

@@ -14,7 +14,7 @@ import json
 import secrets
 
 from monostack.identity import projects, users
-from monostack.identity.attributes import bad, missing, show, taken
+from monostack.identity.attributes import asked_for, bad, missing, show, taken
 from monostack.identity.tables import CREDENTIALS
 from monostack.identity.wire import cut, page, self_link
 from monostack.kit import ids
@@ -59,7 +59,7 @@ def _target_of(user_id: str) -> dict:
 
 
 def target_of_new(request: Request, db: Db) -> dict:
-    return _target_of(request.body["credential"].get("user_id") or request.caller.user_id)
+    return _target_of(asked_for(request, "credential").get("user_id") or request.caller.user_id)
 
 
 def own(request: Request, db: Db) -> dict:
@@ -79,7 +79,7 @@ def show_one(request: Request, db: Db) -> dict:
 
 
 def create(request: Request, tx: Tx) -> dict:
-    asked = request.body["credential"]
+    asked = asked_for(request, "credential")
     _must_be_unrestricted(request)
     user = users.find(tx, asked.get("user_id") or request.caller.user_id)
     row_id = ids.new_hex()
@@ -117,7 +117,7 @@ def update(request: Request, tx: Tx) -> dict:
     """Set another blob; all else of a credential stays as it was made."""
     _must_be_unrestricted(request)
     row = find(tx, request.path["credential_id"])
-    asked = request.body["credential"]
+    asked = asked_for(request, "credential")
     if row["type"] == EC2:
         _access(asked)
     tx.set(row, sealed_blob=_sealed(tx, asked["blob"]))
@@ -191,9 +191,9 @@ def ec2_delete(request: Request, tx: Tx) -> None:
 
 
 def _find_pair(request: Request, db: Db) -> Row:
-    access = request.path["access"]
-    absent = missing("credential", access)
-    return db.one(CREDENTIALS, id=_digest(access), user_id=request.path["user_id"], type=EC2, missing=absent)
+    row_id = _digest(request.path["access"])
+    absent = missing("credential", row_id)
+    return db.one(CREDENTIALS, id=row_id, user_id=request.path["user_id"], type=EC2, missing=absent)
 
 
 def _pair(request: Request, row: Row) -> dict:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from monostack.identity import tokens
 from monostack.identity.attributes import (
+    asked_for,
     fixed,
     invented,
     missing,
@@ -69,7 +70,7 @@ def show_one(request: Request, db: Db) -> dict:
 
 
 def create(request: Request, tx: Tx) -> dict:
-    asked = request.body["domain"]
+    asked = asked_for(request, "domain")
     row = insert(tx, asked, asked.get("explicit_domain_id") or ids.new_hex(), KNOWN)
     return {"domain": show(request, SHOWN, row)}
 
@@ -97,7 +98,7 @@ def insert(tx: Tx, asked: dict, id: str, known: frozenset[str]) -> Row:  # noqa:
 
 def update(request: Request, tx: Tx) -> dict:
     row = find(tx, request.path["domain_id"])
-    change(tx, row, request.body["domain"], KNOWN)
+    change(tx, row, asked_for(request, "domain"), KNOWN)
     return {"domain": show(request, SHOWN, row)}
 
 

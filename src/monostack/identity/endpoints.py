@@ -7,7 +7,7 @@ Source: identity API reference, "Service catalog and endpoints"; what a current 
 
 from __future__ import annotations
 
-from monostack.identity.attributes import bad, fixed, invented, missing, show, show_all
+from monostack.identity.attributes import asked_for, bad, fixed, invented, missing, show, show_all
 from monostack.identity.catalog import PLACE
 from monostack.identity.tables import ENDPOINTS, REGIONS, SERVICES
 from monostack.identity.wire import MALFORMED, page, self_link
@@ -39,7 +39,7 @@ def show_one(request: Request, db: Db) -> dict:
 
 
 def create(request: Request, tx: Tx) -> dict:
-    asked = request.body["endpoint"]
+    asked = asked_for(request, "endpoint")
     _check(tx, asked, "create")
     row = tx.insert(
         ENDPOINTS,
@@ -55,7 +55,7 @@ def create(request: Request, tx: Tx) -> dict:
 
 
 def update(request: Request, tx: Tx) -> dict:
-    asked = request.body["endpoint"]
+    asked = asked_for(request, "endpoint")
     row = find(tx, request.path["endpoint_id"])
     fixed(asked, row)
     _check(tx, asked, "update")

@@ -8,7 +8,16 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from monostack.identity import domains, users
-from monostack.identity.attributes import fixed, invented, missing, same_domain, show, show_all, taken
+from monostack.identity.attributes import (
+    asked_for,
+    fixed,
+    invented,
+    missing,
+    same_domain,
+    show,
+    show_all,
+    taken,
+)
 from monostack.identity.tables import ASSIGNMENTS, GROUPS, MEMBERSHIPS, USERS
 from monostack.identity.wire import cut, page, self_link
 from monostack.kit.db import Db, Row, Taken, Tx, query
@@ -55,7 +64,7 @@ def target_of(row: Row | None) -> dict:
 
 
 def target_of_new(request: Request, db: Db) -> dict:
-    return {"target.group.domain_id": domains.meant(request, db, request.body["group"])}
+    return {"target.group.domain_id": domains.meant(request, db, asked_for(request, "group"))}
 
 
 def own(request: Request, db: Db) -> dict:
@@ -73,7 +82,7 @@ def show_one(request: Request, db: Db) -> dict:
 
 
 def create(request: Request, tx: Tx) -> dict:
-    asked = request.body["group"]
+    asked = asked_for(request, "group")
     domain_id = domains.meant(request, tx, asked)
     domains.find(tx, domain_id)
     words = f"Duplicate entry found with name {asked['name']} at domain ID {domain_id}"
@@ -89,7 +98,7 @@ def create(request: Request, tx: Tx) -> dict:
 
 
 def update(request: Request, tx: Tx) -> dict:
-    asked = request.body["group"]
+    asked = asked_for(request, "group")
     row = find(tx, request.path["group_id"])
     fixed(asked, row)
     same_domain(asked, row)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from monostack.identity import domains, grants, tokens
 from monostack.identity.attributes import (
+    asked_for,
     bad,
     fixed,
     invented,
@@ -66,7 +67,7 @@ def target_of(row: Row | None) -> dict:
 
 
 def target_of_new(request: Request, db: Db) -> dict:
-    asked = request.body["project"]
+    asked = asked_for(request, "project")
     return {
         "target.project.domain_id": None if truth(asked.get("is_domain"), False) else _domain_of(request, db)
     }
@@ -176,7 +177,7 @@ def of_user(db: Db, user_id: str) -> list[Row]:
 
 
 def create(request: Request, tx: Tx) -> dict:
-    asked = request.body["project"]
+    asked = asked_for(request, "project")
     if truth(asked.get("is_domain"), False):
         if asked.get("domain_id") or asked.get("parent_id"):
             raise bad("only root projects are allowed to act as domains.")
@@ -203,7 +204,7 @@ def create(request: Request, tx: Tx) -> dict:
 
 def _domain_of(request: Request, db: Db) -> str:
     """The domain of a new project: named, its parent's, or the token's."""
-    asked = request.body["project"]
+    asked = asked_for(request, "project")
     if asked.get("domain_id"):
         return asked["domain_id"]
     parent = db.one(PROJECTS, id=asked["parent_id"], lock=False) if asked.get("parent_id") else None
@@ -237,7 +238,7 @@ def _check_parent(tx: Tx, domain_id: str, parent_id: str) -> None:
 
 
 def update(request: Request, tx: Tx) -> dict:
-    asked = request.body["project"]
+    asked = asked_for(request, "project")
     row = find(tx, request.path["project_id"])
     fixed(asked, row)
     if asked.get("domain_id", row["domain_id"] or None) != (row["domain_id"] or None):

@@ -7,7 +7,7 @@ Source: identity API reference, "Regions"; what a current identity service answe
 
 from __future__ import annotations
 
-from monostack.identity.attributes import bad, fixed, invented, missing, show, show_all, taken
+from monostack.identity.attributes import asked_for, bad, fixed, invented, missing, show, show_all, taken
 from monostack.identity.tables import ENDPOINTS, REGIONS
 from monostack.identity.wire import page, self_link
 from monostack.kit import ids
@@ -35,12 +35,12 @@ def show_one(request: Request, db: Db) -> dict:
 
 
 def create(request: Request, tx: Tx) -> dict:
-    asked = request.body["region"]
+    asked = asked_for(request, "region")
     return _insert(request, tx, asked, asked.get("id") or ids.new_hex())
 
 
 def create_named(request: Request, tx: Tx) -> dict:
-    asked, name = request.body["region"], request.path["region_id"]
+    asked, name = asked_for(request, "region"), request.path["region_id"]
     if asked.get("id", name) != name:
         raise bad(f'Conflicting region IDs specified: "{name}" != "{asked["id"]}"')
     return _insert(request, tx, asked, name)
@@ -74,7 +74,7 @@ def _check_parent(tx: Tx, asked: dict, name: str) -> None:
 
 
 def update(request: Request, tx: Tx) -> dict:
-    asked = request.body["region"]
+    asked = asked_for(request, "region")
     fixed(asked, {"id": request.path["region_id"]})
     row = find(tx, request.path["region_id"])
     _check_parent(tx, asked, row["id"])

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from monostack.identity import grants, projects
+from monostack.identity import grants, projects, users
 from monostack.identity.attributes import bad
 from monostack.identity.tables import ASSIGNMENTS, GROUPS, MEMBERSHIPS, PROJECTS, ROLES, USERS
 from monostack.kit.db import Db, Row
@@ -118,6 +118,8 @@ class _Asked:
         return [self.project_id, *below]
 
     def _in_effect(self, db: Db) -> list[Entry]:
+        if self.user_id:
+            users.find(db, self.user_id)
         rows = grants.of_user(db, self.user_id) if self.user_id else db.all(ASSIGNMENTS)
         wanted = set(self._projects(db)) if self.project_id else None
         implied = grants.implications(db)

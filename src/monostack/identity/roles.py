@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from monostack.identity import domains
 from monostack.identity.attributes import (
+    asked_for,
     bad,
     fixed,
     invented,
@@ -40,12 +41,19 @@ LISTED = (*SHOWN, Field("domain_id", "domain_id", filter=True))
 
 
 def target(request: Request, db: Db) -> dict:
-    return target_of(db.one(ROLES, id=request.path["role_id"], lock=False))
+    """What the rules on a role look at. An unknown role is told before them."""
+    return target_of(find(db, request.path["role_id"], lock=False))
 
 
-def target_of(row: Row | None) -> dict:
-    if row is None:
-        return {}
+def target_of_pair(request: Request, db: Db) -> dict:
+    """The same for the roles of an inference."""
+    for name in ("prior_role_id", "implied_role_id"):
+        if name in request.path:
+            find(db, request.path[name], lock=False)
+    return {}
+
+
+def target_of(row: Row) -> dict:
     return {
         "target.role.id": row["id"],
         "target.role.name": row["name"],
@@ -68,7 +76,7 @@ def show_one(request: Request, db: Db) -> dict:
 
 
 def create(request: Request, tx: Tx) -> dict:
-    asked = request.body["role"]
+    asked = asked_for(request, "role")
     domain_id = asked.get("domain_id") or ""
     if domain_id:
         request.demand("identity:create_domain_role", {"target.role.domain_id": domain_id})
@@ -91,7 +99,7 @@ def _taken(name: str, domain_id: str) -> Error:
 
 
 def update(request: Request, tx: Tx) -> dict:
-    asked = request.body["role"]
+    asked = asked_for(request, "role")
     row = _allowed(request, tx, "identity:update_domain_role")
     fixed(asked, row)
     if asked.get("domain_id", row["domain_id"] or None) != (row["domain_id"] or None):
@@ -128,8 +136,8 @@ def _allowed(request: Request, db: Db, rule_of_domains: str) -> Row:
     return row
 
 
-def find(db: Db, id: str) -> Row:  # noqa: A002 - the field's word
-    return db.one(ROLES, id=id, missing=missing("role", id))
+def find(db: Db, id: str, lock: bool | None = None) -> Row:  # noqa: A002 - the field's word
+    return db.one(ROLES, id=id, missing=missing("role", id), lock=lock)
 
 
 # implied roles
@@ -255,15 +263,24 @@ ROUTES = (
         target=target,
         event="identity.role.deleted",
     ),
-    Route("GET", IMPLIES, implications, "identity:list_implied_roles"),
-    Route("GET", IMPLIES + "/{implied_role_id}", implication, "identity:get_implied_role"),
-    Route("HEAD", IMPLIES + "/{implied_role_id}", check_implication, "identity:check_implied_role"),
+    Route("GET", IMPLIES, implications, "identity:list_implied_roles", target=target_of_pair),
+    Route(
+        "GET", IMPLIES + "/{implied_role_id}", implication, "identity:get_implied_role", target=target_of_pair
+    ),
+    Route(
+        "HEAD",
+        IMPLIES + "/{implied_role_id}",
+        check_implication,
+        "identity:check_implied_role",
+        target=target_of_pair,
+    ),
     Route(
         "PUT",
         IMPLIES + "/{implied_role_id}",
         imply,
         "identity:create_implied_role",
         ok=201,
+        target=target_of_pair,
         event="identity.role.updated",
     ),
     Route(
@@ -271,6 +288,7 @@ ROUTES = (
         IMPLIES + "/{implied_role_id}",
         imply_no_more,
         "identity:delete_implied_role",
+        target=target_of_pair,
         event="identity.role.updated",
     ),
     Route("GET", "/role_inferences", inferences, "identity:list_role_inference_rules"),

@@ -5,7 +5,7 @@ Source: identity API reference, "Service catalog and endpoints".
 
 from __future__ import annotations
 
-from monostack.identity.attributes import fixed, invented, missing, show, show_all
+from monostack.identity.attributes import asked_for, fixed, invented, missing, show, show_all
 from monostack.identity.tables import ENDPOINTS, SERVICES
 from monostack.identity.wire import page, self_link
 from monostack.kit.db import Db, Row, Tx
@@ -33,7 +33,7 @@ def show_one(request: Request, db: Db) -> dict:
 
 
 def create(request: Request, tx: Tx) -> dict:
-    asked = request.body["service"]
+    asked = asked_for(request, "service")
     row = tx.insert(
         SERVICES,
         name=asked.get("name"),
@@ -46,7 +46,7 @@ def create(request: Request, tx: Tx) -> dict:
 
 
 def update(request: Request, tx: Tx) -> dict:
-    asked = request.body["service"]
+    asked = asked_for(request, "service")
     row = find(tx, request.path["service_id"])
     fixed(asked, row)
     values = {name: asked[name] for name in KNOWN if name in asked}

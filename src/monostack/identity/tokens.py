@@ -283,8 +283,14 @@ def caller(claims: Claims, body: dict) -> Caller:
 
 
 def revoke_one(tx: Tx, claims: Claims) -> None:
-    """Revoke one token."""
-    tx.insert(REVOCATIONS, audit_id=claims.audit_id, forget_at=clock.from_seconds(claims.expires / 1e6))
+    """Revoke a token, and with the first of a chain all that were made from it."""
+    first = claims.audit_id == claims.chain_id
+    tx.insert(
+        REVOCATIONS,
+        audit_id=claims.audit_id,
+        chain_id=claims.chain_id if first else None,
+        forget_at=clock.from_seconds(claims.expires / 1e6),
+    )
     tx.after(tx.cloud.auth.bump)
 
 

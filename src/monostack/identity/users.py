@@ -9,8 +9,11 @@ Source: identity API reference, "Users"; what a current identity service answers
 
 from __future__ import annotations
 
+import operator
+
 from monostack.identity import domains, passwords, projects, tokens
 from monostack.identity.attributes import (
+    asked_for,
     bad,
     fixed,
     invented,
@@ -24,7 +27,8 @@ from monostack.identity.attributes import (
 )
 from monostack.identity.tables import APPLICATION_CREDENTIALS, ASSIGNMENTS, CREDENTIALS, MEMBERSHIPS, USERS
 from monostack.identity.verifying import hashed, matching, refused
-from monostack.identity.wire import boolean_filter, cut, page, self_link
+from monostack.identity.wire import MALFORMED, boolean_filter, cut, page, self_link
+from monostack.kit import clock
 from monostack.kit.context import Context
 from monostack.kit.db import Db, Row, Tx
 from monostack.kit.errors import Error
@@ -41,9 +45,16 @@ KNOWN = frozenset(
         "original_password",
         "options",
         "password_expires_at",
-        "tenantId",
     )
 )
+EXPIRY = {
+    "lt": operator.lt,
+    "lte": operator.le,
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "eq": operator.eq,
+    "neq": operator.ne,
+}
 SHOWN = (
     Field("id"),
     Field("name", filter=True),
@@ -67,7 +78,7 @@ def target_of(row: Row | None) -> dict:
 
 
 def target_of_new(request: Request, db: Db) -> dict:
-    return {"target.user.domain_id": domains.meant(request, db, request.body["user"])}
+    return {"target.user.domain_id": domains.meant(request, db, asked_for(request, "user"))}
 
 
 def own(request: Request, db: Db) -> dict:
@@ -76,8 +87,25 @@ def own(request: Request, db: Db) -> dict:
 
 def index(request: Request, db: Db) -> dict:
     where = {"domain_id": request.caller.domain_id} if request.caller.domain_id else {}
-    found = page(db, USERS, request, **where)
+    found = page(db, USERS, request, _expiring(request), **where)
     return request.list("users", show_all(request, SHOWN, found), found)
+
+
+def _expiring(request: Request):
+    """A condition on when the password expires, as in ?password_expires_at=lt:2030-01-01T00:00:00Z; None
+    without."""
+    asked = request.query.get("password_expires_at")
+    if asked is None:
+        return None
+    name, _, moment = asked.partition(":")
+    if name not in EXPIRY:
+        name, moment = "eq", asked
+    try:
+        moment = clock.parse(moment)
+    except ValueError:
+        raise bad(MALFORMED.format("Timestamp not in expected format.")) from None
+    compare = EXPIRY[name]
+    return lambda row: row["password_expires_at"] is not None and compare(row["password_expires_at"], moment)
 
 
 def show_one(request: Request, db: Db) -> dict:
@@ -85,7 +113,7 @@ def show_one(request: Request, db: Db) -> dict:
 
 
 async def create(request: Request, ctx: Context) -> Response:
-    asked = request.body["user"]
+    asked = asked_for(request, "user")
     stored = await _hash(ctx, asked.get("password"))
     row = await ctx.write(_insert, request, asked, stored)
     return Response(201, {"user": show(request, SHOWN, row)})
@@ -128,7 +156,7 @@ async def _hash(ctx: Context, password: str | None) -> str | None:
 
 
 async def update(request: Request, ctx: Context) -> dict:
-    asked = request.body["user"]
+    asked = asked_for(request, "user")
     stored = await _hash(ctx, asked.get("password"))
     row = await ctx.write(_update, request, asked, stored)
     return {"user": show(request, SHOWN, row) | {"extra": row["extra"]}}

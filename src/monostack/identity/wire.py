@@ -18,7 +18,7 @@ from monostack.kit import wire
 from monostack.kit.db import Db, Page
 from monostack.kit.errors import Error
 from monostack.kit.request import Request
-from monostack.kit.resource import Response
+from monostack.kit.resource import Field, Paging, Response
 
 NOT_FOUND = (
     b"<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n"
@@ -70,6 +70,21 @@ class IdentityWire(wire.Wire):
         message = MALFORMED.format("Expecting to find valid JSON in request body.")
         return Error(400, "ValidationError", message)
 
+    def paging(self, request: Request, fields: tuple[Field, ...]) -> Paging:
+        """limit and marker; lists are in the order of ids, whatever sort keys are sent."""
+        return Paging((), self.limit(request), request.query.get("marker"))
+
+    def limit(self, request: Request) -> int | None:
+        """At most so many; less than nothing means no limit of one's own."""
+        text = request.query.get("limit")
+        if text is None:
+            return self.max_limit
+        try:
+            asked = int(text)
+        except ValueError:
+            raise self.invalid(request, f"limit is '{text}': it must be an integer.") from None
+        return min(asked, self.max_limit) if asked >= 0 else self.max_limit
+
     def marker_missing(self, request: Request, marker: str) -> Error:
         return Error(404, "NotFound", f"Marker {marker} could not be found.")
 
@@ -83,7 +98,7 @@ class IdentityWire(wire.Wire):
             following = f"{_here(request)}?{urlencode([*pairs, ('marker', page[-1]['id'])])}"
         query = f"?{request.query_string}" if request.query_string else ""
         links = {"next": following, "self": _here(request) + query, "previous": None}
-        return {"links": links, "truncated": True} if more else {"links": links}
+        return {"links": links, "truncated": True} if getattr(page, "more", False) else {"links": links}
 
 
 def _here(request: Request) -> str:

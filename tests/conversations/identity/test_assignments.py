@@ -57,6 +57,26 @@ def test_what_does_not_exist_is_404(admin, found):
     assert admin.get(f"/projects/{project}/users/nope/roles").status_code == 404
 
 
+def test_what_does_not_exist_is_404_for_strangers_too(demo, found):
+    user, project, role = found("users", "demo"), found("projects", "demo"), found("roles", "member")
+    for path in (
+        f"/projects/nope/users/{user}/roles/{role}",
+        f"/projects/{project}/users/nope/roles/{role}",
+        f"/projects/{project}/users/{user}/roles/nope",
+        f"/system/groups/nope/roles/{role}",
+    ):
+        assert demo.put(path).status_code == 404, path
+    assert demo.get("/roles/nope").status_code == demo.get(f"/roles/{role}/implies/nope").status_code == 404
+    assert demo.delete(f"/projects/{project}/users/nope/roles/{role}").status_code == 403
+
+
+def test_taking_from_somebody_gone_tells_that_there_is_no_assignment(admin, found):
+    project, role = found("projects", "demo"), found("roles", "member")
+    answer = admin.delete(f"/projects/{project}/users/nope/roles/{role}")
+    assert answer.status_code == 404
+    assert "role assignment" in answer.json()["error"]["message"]
+
+
 def test_inherited_roles_count_below_and_not_on_the_target(admin, make, found, log_in):
     top = make("project", name="top")
     leaf = make("project", name="leaf", parent_id=top["id"])

@@ -92,6 +92,16 @@ def test_a_token_makes_tokens_of_other_scopes_with_the_same_end(nobody, log_in):
     assert again["audit_ids"][1] == first["audit_ids"][0], "the chain keeps its first link"
 
 
+def test_revoking_the_first_of_a_chain_ends_the_chain(nobody, admin, log_in):
+    first = token_of(log_in(DEMO))
+    second = token_of(rescope(nobody, first, {"project": {"name": "demo", "domain": {"id": "default"}}}))
+    third = token_of(rescope(nobody, second))
+    assert validate(admin, second, "DELETE").status_code == 204
+    assert [validate(admin, token).status_code for token in (first, second, third)] == [200, 404, 200]
+    assert validate(admin, first, "DELETE").status_code == 204
+    assert [validate(admin, token).status_code for token in (first, second, third)] == [404, 404, 404]
+
+
 def test_a_token_that_is_not_good_makes_none(nobody, admin, log_in):
     token = token_of(log_in(DEMO))
     assert rescope(nobody, "strange").status_code == 404

@@ -74,7 +74,18 @@ def test_pages(admin, make):
     assert "limit=1" in answer["links"]["next"]
     assert admin.get("/users", params={"marker": "nope"}).status_code == 404
     assert admin.get("/users", params={"limit": "many"}).status_code == 400
-    assert admin.get("/users", params={"limit": "-1"}).status_code == 400
+    assert len(admin.get("/users", params={"limit": "-1"}).json()["users"]) == 7, "no limit of one's own"
+    none = admin.get("/users", params={"limit": "0"}).json()
+    assert (none["users"], none["truncated"]) == ([], True)
+    in_order = [user["id"] for user in admin.get("/users", params={"sort_key": "name"}).json()["users"]]
+    assert in_order == sorted(in_order), "identity sorts by id, whatever is asked"
+
+
+def test_users_by_when_their_password_expires(admin):
+    for asked in ("lt:2030-01-01T00:00:00Z", "2030-01-01T00:00:00Z", "neq:2030-01-01T00:00:00"):
+        assert admin.get("/users", params={"password_expires_at": asked}).json()["users"] == []
+    for asked in ("lt:soon", "soon", "after:2030-01-01T00:00:00Z", ""):
+        assert admin.get("/users", params={"password_expires_at": asked}).status_code == 400
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What a client finds when it knocks."""
 
 import httpx
+import pytest
 
 
 def test_root_is_300_with_a_location(world):
@@ -39,6 +40,17 @@ def test_wrong_method_is_405_and_names_the_right_ones(admin):
     assert answer.status_code == 405
     assert {"GET", "HEAD", "POST"} <= set(answer.headers["Allow"].split(", "))
     assert answer.json() == {"message": "The method is not allowed for the requested URL."}
+
+
+@pytest.mark.parametrize(
+    "kind", ["user", "project", "domain", "role", "group", "service", "endpoint", "region", "credential"]
+)
+def test_body_without_its_key_is_400(admin, kind):
+    for body in ({}, {kind: None}, {kind: 5}, {kind: []}, [], "x", None, {"wrong": {"name": "x"}}):
+        answer = admin.post(f"/{kind}s", json=body)
+        assert answer.status_code == 400, body
+        assert answer.json()["error"]["title"] == "Bad Request"
+    assert admin.post(f"/{kind}s").status_code == 400
 
 
 def test_body_that_is_not_json_is_400(admin):
