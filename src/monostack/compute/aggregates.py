@@ -176,7 +176,7 @@ def _zones(tx, without: int | None = None) -> dict[str, str]:
 
 def _find(request, db) -> Any:
     text = request.path["id"]
-    if not text.isdecimal():
+    if not text.removeprefix("-").isdecimal():
         raise Error(400, "BadRequest", f"Invalid aggregate id {text}: it must be an integer.")
     missing = Error(404, "AggregateNotFound", f"Aggregate {text} could not be found.")
     row = db.one(AGGREGATES, id=int(text), missing=missing)

@@ -16,7 +16,7 @@ from monostack.compute.servers.rows import SERVERS
 from monostack.kit import clock
 from monostack.kit.db import query
 from monostack.kit.errors import Error
-from monostack.kit.resource import Route
+from monostack.kit.resource import Response, Route
 
 RULE = "os_compute_api:os-simple-tenant-usage:"
 WEEKS = 4
@@ -40,7 +40,9 @@ def target(request, db) -> dict[str, str]:
     return {"project_id": request.path["id"]}
 
 
-def index(request, db) -> dict[str, Any]:
+def index(request, db) -> dict[str, Any] | Response:
+    if request.full_path.endswith("/"):
+        return request.service.wire.no_route(request)  # a project without a name, not all of them
     start, stop = _period(request, db)
     found, links = _page(request, db.run(_OF_ALL, start=start, stop=stop), "tenant_usages_links")
     detailed = request.query.get("detailed") == "1"

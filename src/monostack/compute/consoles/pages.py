@@ -1,6 +1,7 @@
 """The page in which a browser shows a screen: noVNC's, where the machine has it (Debian's package `novnc`).
 
-This program brings no copy of it. Without one the page says so, and how to go on.
+This program brings no copy of it. Without one the page says so, how to go on, and whether the console
+answers.
 """
 
 from __future__ import annotations
@@ -23,6 +24,20 @@ MISSING = """<!DOCTYPE html>
 <p>The console itself is here: a websocket that speaks VNC's protocol (RFB) stands at this address, for
 whoever has a token. Only the page that would show it is missing. On Debian, <code>apt install novnc</code>
 brings it; then load this page again.</p>
+<p id="state">Asking the console ...</p>
+<script>
+const state = document.getElementById("state");
+const path = new URLSearchParams(location.search).get("path") || "";
+const scheme = location.protocol === "https:" ? "wss://" : "ws://";
+const socket = new WebSocket(scheme + location.host + "/" + path, ["binary"]);
+socket.onmessage = async (event) => {
+  const greeting = await new Blob([event.data]).text();
+  state.textContent = "The console answers: " + greeting.trim();
+  socket.onclose = null;
+  socket.close();
+};
+socket.onclose = () => { state.textContent = "The console does not open: ask for a new one."; };
+</script>
 </body>
 </html>
 """

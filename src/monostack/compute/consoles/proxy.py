@@ -2,10 +2,10 @@
 
 A browser sends the page's origin with a websocket, and any page may try to open one; so the origin must be
 this very host, or a page elsewhere could use the console of whoever visits it. What is not a browser sends
-none. Everything that goes wrong afterwards is told in the close frame's reason, which is all that a browser
-shows.
+none. The guest's console is opened before the handshake: whatever keeps it shut is a plain 403 with words,
+and who has no good token never gets as far as a frame.
 
-Source: RFC 6455, sections 7.4 and 10.2; the "binary" subprotocol is what noVNC and its like offer.
+Source: RFC 6455, sections 4.2.2 and 10.2; the "binary" subprotocol is what noVNC and its like offer.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from monostack.kit.errors import Error
 QUESTIONS = {"novnc": "vnc", "serial": "serial"}
 SUBPROTOCOL = "binary"
 CHUNK = 65536
-NORMAL, REFUSED, FAILED = 1000, 1008, 1011
-LONGEST_REASON = 120
+NORMAL = 1000
 
 log = logging.getLogger(__name__)
 
@@ -39,17 +38,14 @@ def proxy(kind: str) -> Callable[..., Awaitable[None]]:
         await receive()
         token = _token(scope)
         scope["query_string"] = b""  # the server logs what is left here, and the token opens the console
-        if not same_origin(_headers(scope)):
-            await send({"type": "websocket.close"})
-            return
-        offered = SUBPROTOCOL if SUBPROTOCOL in scope.get("subprotocols", ()) else None
-        await send({"type": "websocket.accept", "subprotocol": offered})
         try:
-            reader, writer = await _connect(cloud, kind, token)
+            reader, writer = await _connect(cloud, kind, token, _headers(scope))
         except Refused as reason:
-            await _close(send, REFUSED, str(reason))
+            await _refuse(scope, send, str(reason))
             return
         try:
+            offered = SUBPROTOCOL if SUBPROTOCOL in scope.get("subprotocols", ()) else None
+            await send({"type": "websocket.accept", "subprotocol": offered})
             await _carry(receive, send, reader, writer)
         finally:
             writer.close()
@@ -80,8 +76,12 @@ def _token(scope) -> str:
     return parse_qs(inner).get("token", [""])[0]
 
 
-async def _connect(cloud, kind: str, token: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _connect(
+    cloud, kind: str, token: str, headers: dict[str, str]
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """The console that a token opens; raises Refused."""
+    if not same_origin(headers):
+        raise Refused("The page that asks for this console comes from another host.")
     found = await cloud.engine.read(tokens.server_of, token, kind) if token else None
     if found is None:
         raise Refused("The token is invalid or has expired. Ask for a new console.")
@@ -89,13 +89,25 @@ async def _connect(cloud, kind: str, token: str) -> tuple[asyncio.StreamReader, 
     try:
         where = await cloud.hub.ask(server["host"], "server", server["id"], QUESTIONS[kind], {})
         return await asyncio.open_unix_connection(where["unix"])
-    except (LookupError, Error) as reason:
-        words = (
-            reason.message if isinstance(reason, Error) else str(reason.args[0] if reason.args else reason)
-        )
-        raise Refused(words) from None
+    except Error as reason:
+        raise Refused(reason.message) from None
+    except LookupError as reason:
+        raise Refused(
+            str(reason.args[0]) if reason.args else "The host knows nothing of the server."
+        ) from None
     except OSError as reason:
         raise Refused(f"The host does not let the console be opened: {reason.strerror}.") from None
+
+
+async def _refuse(scope, send, words: str) -> None:
+    """No handshake: 403, with the words where the HTTP server can carry them."""
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close"})
+        return
+    body = words.encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "websocket.http.response.start", "status": 403, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})
 
 
 async def _carry(receive, send, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -114,7 +126,7 @@ async def _carry(receive, send, reader: asyncio.StreamReader, writer: asyncio.St
         if isinstance(problem, Exception) and not isinstance(problem, OSError):
             log.error("a console broke: %r", problem)
     if "left" not in ended:
-        await _close(send, NORMAL, "The console of the server ended.")
+        await send({"type": "websocket.close", "code": NORMAL, "reason": "The console of the server ended."})
 
 
 async def _to_guest(receive, writer: asyncio.StreamWriter) -> str:
@@ -131,9 +143,3 @@ async def _from_guest(reader: asyncio.StreamReader, send) -> str:
     while data := await reader.read(CHUNK):
         await send({"type": "websocket.send", "bytes": data})
     return "ended"
-
-
-async def _close(send, code: int, words: str) -> None:
-    """Close with a reason; a frame has room for 123 bytes of it (RFC 6455, section 5.5)."""
-    reason = words.encode()[:LONGEST_REASON].decode(errors="ignore")
-    await send({"type": "websocket.close", "code": code, "reason": reason})
