@@ -1,11 +1,35 @@
 """The image service, assembled."""
 
 from monostack.image import loops, store, tables
-from monostack.image.api import actions, data, documents, images, imports, info, members, tags, versions
+from monostack.image.api import (
+    actions,
+    data,
+    documents,
+    images,
+    imports,
+    info,
+    members,
+    metadef_definitions,
+    metadefs,
+    tags,
+    versions,
+)
 from monostack.image.wire import WIRE
 from monostack.kit.resource import Service
 
-ROOMS = (versions, images, data, imports, actions, tags, members, info, documents)
+ROOMS = (
+    versions,
+    images,
+    data,
+    imports,
+    actions,
+    tags,
+    members,
+    info,
+    documents,
+    metadefs,
+    metadef_definitions,
+)
 
 
 def bootstrap(tx, cloud) -> None:

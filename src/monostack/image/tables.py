@@ -95,4 +95,26 @@ TASKS = Table(
 )
 TASKS.info["stamp_updated"] = True
 
-ALL = (IMAGES, PROPERTIES, TAGS, MEMBERS, TASKS)
+NAMESPACES = Table(
+    "image_metadef_namespaces",
+    Column("namespace", String(80), primary_key=True, nullable=False),
+    Column("display_name", String(80)),
+    Column("description", Text),
+    Column("visibility", String(16)),
+    Column("protected", Boolean, default=lambda: False),
+    Column("owner", String(255)),
+    *stamps(),
+)
+NAMESPACES.info["stamp_updated"] = True
+
+DEFINITIONS = Table(
+    "image_metadef_definitions",
+    Column("namespace", String(80), primary_key=True, nullable=False),
+    Column("kind", String(16), primary_key=True, nullable=False),
+    Column("name", String(80), primary_key=True, nullable=False),
+    Column("value", JSON),
+    *stamps(),
+)
+DEFINITIONS.info["stamp_updated"] = True
+
+ALL = (IMAGES, PROPERTIES, TAGS, MEMBERS, TASKS, NAMESPACES, DEFINITIONS)

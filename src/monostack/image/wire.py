@@ -144,7 +144,8 @@ class ImageWire(Wire):
         order = self._order(request, tuple(field.name for field in fields if field.sort) or SORT_KEYS)
         names = [name.lstrip("-") for name in order]
         last = "-" if not order or order[-1].startswith("-") else ""
-        order += [last + name for name in ("created_at", "id") if name not in names]
+        if "created_at" not in names:
+            order.append(last + "created_at")
         return Paging(tuple(order), self.limit(request), request.query.get("marker"))
 
     def _order(self, request, known: tuple[str, ...]) -> list[str]:

@@ -8,6 +8,18 @@ from monostack.kit.errors import Error
 from monostack.kit.resource import ANYONE, Route
 
 SERVED = ("image", "images", "member", "members", "task", "tasks")
+METADEFS = {
+    "namespace": "metadef_namespace",
+    "namespaces": "metadef_namespaces",
+    "object": "metadef_object",
+    "objects": "metadef_objects",
+    "property": "metadef_property",
+    "properties": "metadef_properties",
+    "resource_type": "metadef_resource_type_association",
+    "resource_types": "metadef_resource_type_associations",
+    "tag": "metadef_tag",
+    "tags": "metadef_tags",
+}
 
 
 @cache
@@ -22,4 +34,14 @@ def show(request, db):
     return _documents()[name]
 
 
-ROUTES = (Route("GET", "/v2/schemas/{name}", show, ANYONE),)
+def show_metadef(request, db):
+    name = METADEFS.get(request.path["name"])
+    if name is None:
+        raise Error(404, "NotFound", f"There are schemas of metadefs for: {', '.join(METADEFS)}.")
+    return _documents()[name]
+
+
+ROUTES = (
+    Route("GET", "/v2/schemas/{name}", show, ANYONE),
+    Route("GET", "/v2/schemas/metadefs/{name}", show_metadef, ANYONE),
+)
