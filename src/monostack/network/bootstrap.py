@@ -6,7 +6,7 @@ They are made once, at the very first start, and never again: an operator who de
 
 from __future__ import annotations
 
-from monostack.identity.tables import PROJECTS
+from monostack import identity
 from monostack.kit.db import Column, String, Table
 from monostack.network import checks, networks, subnetpools, subnets
 from monostack.network.attributes import defaults
@@ -31,7 +31,7 @@ def bootstrap(tx, cloud) -> None:
 
 
 def _about(tx) -> dict:
-    project = tx.one(PROJECTS, name=OWNER, is_domain=False)
+    project = identity.project_named(tx, OWNER)
     return {"project_id": project["id"] if project is not None else "", "description": ""}
 
 
