@@ -53,10 +53,11 @@ TOOLS = (
     (str(MASTER_BOOT_RECORD), "syslinux-common"),
 )
 
-# Modules of the kernel: those that the first memory disk loads, and those that can wait for the login prompt.
+# Modules of the kernel: those that the first memory disk loads, those that can wait for the login prompt, and
+# those that can wait for everything else.
 EARLY = ("virtio_pci", "virtio_blk", "virtio_net")
-LATE = ("isofs", "button", "evdev", "virtio-rng", "virtio_balloon", "virtio_console", "vfat", "nls_cp437",
-        "nls_ascii", "virtio_scsi", "sd_mod", "8021q")
+SOON = ("button", "evdev", "virtio-rng")
+LATER = ("isofs", "vfat", "nls_cp437", "nls_ascii", "virtio_scsi", "sd_mod", "virtio_balloon", "8021q")
 
 MEBIBYTE = 1024 * 1024
 BOOT_START, BOOT_SIZE, ROOT_SIZE = 1, 22, 24  # in MiB; the root follows the boot partition
@@ -73,8 +74,9 @@ INITRD /initrd
 APPEND {COMMAND_LINE}
 """
 FOLDERS = (
-    "bin", "dev", "etc/acpi/PWRF", "etc/dropbear", "home/cloud", "lib/modules/late", "lib64", "mnt", "proc",
-    "root", "run", "sbin", "sys", "tmp", "usr/bin", "usr/sbin", "usr/share", "var/lib/cloud", "var/log",
+    "bin", "dev", "etc/acpi/PWRF", "etc/dropbear", "home/cloud", "lib/modules/later", "lib/modules/soon",
+    "lib64", "mnt", "proc", "root", "run", "sbin", "sys", "tmp", "usr/bin", "usr/sbin", "usr/share",
+    "var/lib/cloud", "var/log",
 )
 # Applets of busybox that people look for in /sbin, and those that the guest is better off without.
 SYSTEM_APPLETS = frozenset(
@@ -234,14 +236,18 @@ def _root_file_system(work: Path, modules: dict[str, Path]) -> Path:
     for folder in FOLDERS:
         (root / folder).mkdir(parents=True)
     _copy_programs(root)
-    late = [path for path in _in_order(LATE, modules) if path not in _in_order(EARLY, modules)]
-    for path in late:
-        shutil.copyfile(path, root / "lib/modules/late" / path.name)
-    (root / "lib/modules/late/order").write_bytes(_order(late))
-    for script in sorted((FILES / "sbin").iterdir()):
-        target = root / "sbin" / script.name
+    loaded = _in_order(EARLY, modules)
+    for folder, names in (("soon", SOON), ("later", LATER)):
+        paths = [path for path in _in_order(names, modules) if path not in loaded]
+        loaded += paths
+        for path in paths:
+            shutil.copyfile(path, root / "lib/modules" / folder / path.name)
+        (root / "lib/modules" / folder / "order").write_bytes(_order(paths))
+    for script in (*sorted((FILES / "sbin").iterdir()), *sorted((FILES / "bin").iterdir())):
+        target = root / script.relative_to(FILES)
         shutil.copyfile(script, target)
         target.chmod(0o755)
+    (root / "var/run").symlink_to("../run")
     (root / "usr/bin/sudo").write_bytes(_program_that_becomes_root("/sbin/as-root"))
     for name in ("inittab", "fstab", "mdev.conf", "issue"):
         shutil.copyfile(FILES / "etc" / name, root / "etc" / name)

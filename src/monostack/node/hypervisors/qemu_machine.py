@@ -134,13 +134,14 @@ def writable_nodes(part: dict) -> list[str]:
 def _disks(part: dict, folder: Path) -> list[str]:
     controller, driver, bus = _asked(part, "hw_disk_bus", BUSES, "virtio")
     arguments = ["-device", controller] if controller else []
-    writable = {"driver": "qcow2", "discard": "unmap"}
+    writable: dict[str, Any] = {"driver": "qcow2", "discard": "unmap"}
     layers = [(WRITABLE[name], writable, name) for name in writable_disks(part)]
     if part.get("config_drive") is not None:
         layers.append(("config0", {"driver": "raw", "read-only": True}, CONFIG))
     for number, (node, layer, name) in enumerate(layers):
         layer = {**layer, "node-name": node, "file": {"driver": "file", "filename": str(folder / name)}}
-        device = {"driver": driver, "drive": node, "id": f"device-{node}", "bootindex": number + 1}
+        device: dict[str, Any] = {"driver": driver, "drive": node, "id": f"device-{node}"}
+        device["bootindex"] = number + 1
         if node == "config0" and driver != "virtio-blk-pci":
             device["driver"] = driver.replace("-hd", "-cd")
         if bus and driver == "ide-hd" and bus.startswith("ide"):
