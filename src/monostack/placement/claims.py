@@ -7,11 +7,13 @@ same transaction.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from monostack.kit.db import query
+from monostack.kit.db.rows import Query
 from monostack.placement import Amounts, NoRoom
 from monostack.placement.tables import ALLOCATIONS, CONSUMERS, INVENTORIES, PROVIDERS
 
@@ -32,23 +34,6 @@ BUMP = query(
     sa.update(PROVIDERS)
     .where(PROVIDERS.c.id == sa.bindparam("provider"))
     .values(generation=PROVIDERS.c.generation + 1, updated_at=sa.bindparam("now"))
-)
-OFFERS = query(
-    sa.select(
-        INVENTORIES.c.provider_id,
-        INVENTORIES.c.resource_class,
-        INVENTORIES.c.capacity,
-        INVENTORIES.c.used,
-        INVENTORIES.c.min_unit,
-        INVENTORIES.c.max_unit,
-        INVENTORIES.c.step_size,
-        PROVIDERS.c.name,
-        PROVIDERS.c.parent_id,
-        PROVIDERS.c.root_id,
-    )
-    .join(PROVIDERS, PROVIDERS.c.id == INVENTORIES.c.provider_id)
-    .where(INVENTORIES.c.resource_class.in_([sa.bindparam(f"class_{n}") for n in range(8)]))
-    .order_by(PROVIDERS.c.created_at, PROVIDERS.c.id)
 )
 
 
@@ -207,33 +192,50 @@ def usages(db, provider: str) -> dict[str, int]:
     return {row["resource_class"]: row["used"] for row in db.all(INVENTORIES, provider_id=provider)}
 
 
+@cache
+def _offers(count: int, fitting: bool) -> Query:
+    """Providers that have so many classes, one row each; `fitting`: only where the amounts may be taken."""
+    columns: list[Any] = [PROVIDERS.c.id, PROVIDERS.c.name, PROVIDERS.c.parent_id, PROVIDERS.c.root_id]
+    source: Any = PROVIDERS
+    for n in range(count):
+        offer = INVENTORIES.alias(f"offer_{n}")
+        conditions = [
+            offer.c.provider_id == PROVIDERS.c.id,
+            offer.c.resource_class == sa.bindparam(f"class_{n}"),
+        ]
+        if fitting:
+            amount = sa.bindparam(f"amount_{n}", type_=sa.BigInteger)
+            conditions += [
+                offer.c.used + amount <= offer.c.capacity,
+                offer.c.min_unit <= amount,
+                offer.c.max_unit >= amount,
+                amount % offer.c.step_size == 0,
+            ]
+        source = source.join(offer, sa.and_(*conditions))
+        columns += [offer.c.capacity.label(f"capacity_{n}"), offer.c.used.label(f"used_{n}")]
+    return query(sa.select(*columns).select_from(source))
+
+
 def capacities(db, classes: Iterable[str] | Amounts) -> list[dict[str, Any]]:
     """See `monostack.placement.capacities`."""
     names = list(classes)
-    amounts = classes if isinstance(classes, Mapping) else {}
     if not names:
         return []
-    if len(names) > 8:
-        raise ValueError(f"capacities of {len(names)} classes were asked for; at most 8 can be")
-    given = {f"class_{n}": names[min(n, len(names) - 1)] for n in range(8)}
-    found: dict[str, dict[str, Any]] = {}
-    for row in db.run(OFFERS, **given):
-        resource_class, free = row["resource_class"], row["capacity"] - row["used"]
-        if resource_class in amounts and not fits(row, amounts[resource_class]):
-            continue
-        each = found.get(row["provider_id"])
-        if each is None:
-            each = found[row["provider_id"]] = {
-                "id": row["provider_id"],
-                "name": row["name"],
-                "parent": row["parent_id"],
-                "root": row["root_id"],
-                "free": {},
-                "capacity": {},
-            }
-        each["free"][resource_class] = free
-        each["capacity"][resource_class] = row["capacity"]
-    return [each for each in found.values() if len(each["free"]) == len(names)]
+    given: dict[str, Any] = {f"class_{n}": name for n, name in enumerate(names)}
+    fitting = isinstance(classes, Mapping)
+    if fitting:
+        given |= {f"amount_{n}": classes[name] for n, name in enumerate(names)}
+    return [
+        {
+            "id": row["id"],
+            "name": row["name"],
+            "parent": row["parent_id"],
+            "root": row["root_id"],
+            "free": {name: row[f"capacity_{n}"] - row[f"used_{n}"] for n, name in enumerate(names)},
+            "capacity": {name: row[f"capacity_{n}"] for n, name in enumerate(names)},
+        }
+        for row in db.run(_offers(len(names), fitting), **given)
+    ]
 
 
 def fits(inventory: Mapping[str, Any], amount: int) -> bool:
