@@ -21,25 +21,30 @@ log = logging.getLogger(__name__)
 
 def choose(settings) -> tuple[str, str, str]:
     """Which hypervisor and which networks, and why, in words."""
-    hypervisor, networks = settings.hypervisor, settings.networks
+    hypervisor, networks, obstacle = settings.hypervisor, settings.networks, None
     if hypervisor == "auto":
         hypervisor = "qemu" if shutil.which("qemu-system-x86_64") else "simulated"
     if networks == "auto":
         if hypervisor == "simulated":
             networks = "simulated"
         else:
-            networks = "linux" if _may_build_networks() else "user"
+            obstacle = _why_not_linux()
+            networks = "linux" if obstacle is None else "user"
     why = {
         "linux": "real networks in namespaces of the cloud's own",
-        "user": "networks inside each QEMU, since only root may build real ones",
+        "user": f"networks inside each QEMU. {obstacle}" if obstacle else "networks inside each QEMU",
         "simulated": "no packet is carried",
     }[networks]
     return hypervisor, networks, why
 
 
-def _may_build_networks() -> bool:
-    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    return os.geteuid() == 0 and all(shutil.which(word, path=path) for word in ("nft", "dnsmasq"))
+def _why_not_linux() -> str | None:
+    """What keeps this process from building networks, in words; None when nothing does."""
+    try:
+        from monostack.node.networks.linux import obstacle
+    except ImportError as reason:
+        return f"{reason.name} is not installed"
+    return obstacle()
 
 
 async def start(cloud: Cloud) -> list[Agent]:
