@@ -112,6 +112,9 @@ def build(out: Path, cache: Path, progress: Callable[[str], None] = lambda words
     if not ready.exists():
         with tempfile.TemporaryDirectory(prefix="guest-", dir=cache) as folder:
             _build(Path(folder), cache, kernel, ready, progress)
+        for old in cache.glob(f"guest-{'[0-9a-f]' * 16}.qcow2"):
+            if old != ready:
+                old.unlink(missing_ok=True)
     if out.resolve() != ready.resolve():
         out.parent.mkdir(parents=True, exist_ok=True)
         unfinished = out.with_name(out.name + ".new")
