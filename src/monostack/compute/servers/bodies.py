@@ -8,8 +8,8 @@ Source: compute API reference, "Create server"; the refusals are those of the re
 """
 
 import ipaddress
+import random
 import re
-import secrets
 import string
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +20,7 @@ from monostack.kit.wire import boolean
 
 CREATE = "os_compute_api:servers:create"
 MOST_AT_ONCE = 1000
+RANDOM = random.SystemRandom()
 LETTERS = string.ascii_letters + string.digits
 NO_VOLUMES = (
     "This cloud has no volume service: a server boots from an image on its host's disk. Send imageRef, and "
@@ -55,7 +56,7 @@ def read(request, tx) -> Birth:
     birth = Birth(flavor=flavors.find(tx, request.caller, str(asked["flavorRef"]), 400), hints=hints)
     _demand_parts(request, asked)
     birth.least, birth.most = _counts(asked)
-    birth.password = asked.get("adminPass") or "".join(secrets.choice(LETTERS) for _ in range(12))
+    birth.password = asked.get("adminPass") or "".join(RANDOM.choices(LETTERS, k=12))
     _image(request, tx, asked, birth)
     _key(request, tx, asked, birth)
     _zone(request, tx, asked, birth)

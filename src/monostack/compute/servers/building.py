@@ -17,35 +17,42 @@ RETRIES_OVER = (
 )
 
 
-def start(tx, row, spec, exclude: frozenset[str] = frozenset()) -> None:
-    """Give the server a place and let its host make it; raises NoHost or NoAddress, and Error for a wrong
-    request."""
+FAILURES = (placing.NoHost, ports.NoAddress)
+"""What a cloud may lack; the words are the server's fault."""
+
+
+def settle_on_a_host(tx, row, spec, exclude: frozenset[str] = frozenset()) -> tuple[dict, dict]:
+    """Claim a place and connect the ports: what then stands in the server's row and in its spec.
+
+    `row` and `spec` may not be stored yet. Raises one of FAILURES, and Error for a wrong request.
+    """
     with tx.nested():
         place = placing.place(tx, row, spec, exclude)
         nics = ports.connect(tx, row, spec, place.host, place.zone)
-        tx.set(spec, networks=None, nics=nics)
-    rows.move(
-        tx,
-        row,
-        "building",
-        "spawning",
-        host=place.host,
-        zone=place.zone,
-        place=row["place"] + 1,
-        version=row["version"] + 1,
-        seen_version=None,
-        build_attempts=row["build_attempts"] + 1,
-        attempts=0,
-        cause=None,
-    )
+    server = {
+        "host": place.host,
+        "zone": place.zone,
+        "place": row["place"] + 1,
+        "version": row["version"] + 1,
+        "seen_version": None,
+        "build_attempts": row["build_attempts"] + 1,
+    }
     tx.wake_host(place.host, ("server", row["id"]))
+    return server, {"networks": None, "nics": nics}
+
+
+def start(tx, row, spec, exclude: frozenset[str] = frozenset()) -> None:
+    """Give the server a place and let its host make it; raises as `settle_on_a_host`."""
+    server, kept = settle_on_a_host(tx, row, spec, exclude)
+    tx.set(spec, **kept)
+    rows.move(tx, row, "building", "spawning", attempts=0, cause=None, **server)
 
 
 def try_to_start(tx, row, spec, exclude: frozenset[str] = frozenset(), before: str = "") -> bool:
     """Start the server, or bring it into ERROR with the cause; whether it is on its way."""
     try:
         start(tx, row, spec, exclude)
-    except (placing.NoHost, ports.NoAddress) as reason:
+    except FAILURES as reason:
         fail(tx, row, f"{before} {reason}".strip())
         return False
     return True

@@ -8,7 +8,7 @@ them their places.
 Source: compute API reference, "Create server"; "Create multiple servers".
 """
 
-import secrets
+import random
 import string
 from typing import Any
 
@@ -19,6 +19,7 @@ from monostack.kit.resource import Response
 from monostack.kit.wire import boolean
 
 PLACED_AT_ONCE = 20
+LETTERS = random.SystemRandom()
 RESERVATION = string.ascii_lowercase + string.digits
 
 
@@ -28,7 +29,7 @@ def create(request, tx) -> Response:
     count = quotas.take(
         tx, caller.project_id, birth.least, birth.most, birth.flavor["vcpus"], birth.flavor["ram"]
     )
-    reservation = "r-" + "".join(secrets.choice(RESERVATION) for _ in range(8))
+    reservation = "r-" + "".join(LETTERS.choices(RESERVATION, k=8))
     later = count > PLACED_AT_ONCE
     servers = [_one(request, tx, asked, birth, reservation, number, count, later) for number in range(count)]
     if later:
@@ -65,13 +66,16 @@ def _one(request, tx, asked, birth: bodies.Birth, reservation: str, number: int,
         "forced": birth.forced,
         "tried": [],
     }
-    row, kept = rows.add(
-        tx,
-        spec,
-        id=server_id,
-        number=rows.next_number(tx, server_id),
-        **_values(request, asked, birth, server_id, suffix, reservation, number),
-    )
+    server = rows.NEWBORN | _values(request, asked, birth, server_id, suffix, reservation, number)
+    trouble = None
+    if not later:
+        try:
+            settled, kept = building.settle_on_a_host(tx, server, spec)
+        except building.FAILURES as reason:
+            trouble = str(reason)
+        else:
+            server, spec = server | settled, spec | kept
+    row = rows.add(tx, server, spec)
     instance_actions.begin(
         tx,
         row,
@@ -81,8 +85,8 @@ def _one(request, tx, asked, birth: bodies.Birth, reservation: str, number: int,
         project_id=request.caller.project_id,
         event="compute__do_build_and_run_instance",
     )
-    if not later:
-        building.try_to_start(tx, row, kept)
+    if trouble is not None:
+        building.fail(tx, row, trouble)
     return row
 
 
@@ -95,6 +99,7 @@ def _values(
     hostname = asked["hostname"] + suffix if asked.get("hostname") else bodies.hostname(name, server_id)
     view = birth.image_view or {}
     return {
+        "id": server_id,
         "project_id": caller.project_id,
         "user_id": caller.user_id,
         "name": name,
@@ -122,10 +127,5 @@ def _values(
         "access_ip_v6": bodies.address(asked.get("accessIPv6")),
         "pinned_zone": birth.zone,
         "zone": birth.zone,
-        "host": None,
-        "place": 0,
-        "addresses": {},
-        "ips": "",
-        "security_groups": [],
         "request_id": request.id,
     }

@@ -165,31 +165,40 @@ def spec_of(db, row):
     return db.one(SPECS, id=row["id"])
 
 
-def add(tx, spec: dict[str, Any], **values):
-    """A new server without a place yet: its row and its spec."""
-    row = tx.insert(
+NEWBORN: dict[str, Any] = {
+    "vm_state": "building",
+    "power_state": 0,
+    "locked": False,
+    "desired": "present",
+    "power": "running",
+    "reboot": "hard",
+    "place": 0,
+    "boot": 1,
+    "disk": 1,
+    "version": 1,
+    "verb": "create",
+    "build_attempts": 0,
+    "host": None,
+    "addresses": {},
+    "ips": "",
+    "security_groups": [],
+}
+"""What every server begins with."""
+
+
+def add(tx, server: dict[str, Any], spec: dict[str, Any]):
+    """A new server: its row. It is spawning if it has a host, otherwise the loop looks at it at once."""
+    placed = server["host"] is not None
+    number = tx.insert(NUMBERS, server_id=server["id"])["number"]
+    tx.insert(SPECS, id=server["id"], **spec)
+    return tx.insert(
         SERVERS,
-        vm_state="building",
-        task_state="scheduling",
-        power_state=0,
-        locked=False,
-        desired="present",
-        power="running",
-        reboot="hard",
-        boot=1,
-        disk=1,
-        version=1,
-        verb="create",
-        build_attempts=0,
+        number=number,
+        task_state="spawning" if placed else "scheduling",
         updated_at=tx.now,
-        due_at=tx.now,
-        **values,
+        due_at=tx.cloud.clock.after(PATIENCE) if placed else tx.now,
+        **server,
     )
-    return row, tx.insert(SPECS, id=row["id"], **spec)
-
-
-def next_number(tx, server_id: str) -> int:
-    return tx.insert(NUMBERS, server_id=server_id)["number"]
 
 
 def move(tx, row, vm_state: str, task_state: str | None, **values) -> None:

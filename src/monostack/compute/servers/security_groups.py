@@ -7,6 +7,7 @@ Source: compute API reference, "Add Security Group To A Server", "Remove Securit
 
 from typing import Any
 
+from monostack.compute.networking import security_groups
 from monostack.compute.servers import ports, rows
 from monostack.kit.errors import Error
 from monostack.kit.resource import Route
@@ -21,37 +22,7 @@ def index(request, db) -> dict[str, Any]:
     row = rows.find(db, request)
     found = network.ports_of(db, [row["id"]]).get(row["id"], ())
     ids = list(dict.fromkeys(group for port in found for group in port["security_groups"]))
-    groups = network.groups_with_rules(db, ids)
-    remote = [rule["remote_group_id"] for group in groups for rule in group["security_group_rules"]]
-    names = network.security_group_names(db, [each for each in dict.fromkeys(remote) if each])
-    return {"security_groups": [_shown(group, names) for group in groups]}
-
-
-def _shown(group, names: dict[str, str]) -> dict[str, Any]:
-    rules = [_rule(rule, names) for rule in group["security_group_rules"] if rule["direction"] == "ingress"]
-    return {
-        "id": group["id"],
-        "name": group["name"],
-        "description": group["description"],
-        "tenant_id": group["project_id"],
-        "rules": rules,
-    }
-
-
-def _rule(rule: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
-    """An ingress rule; compute knows neither egress nor address families."""
-    remote = rule["remote_group_id"]
-    everywhere = "::/0" if rule["ethertype"] == "IPv6" else "0.0.0.0/0"
-    prefix = rule["remote_ip_prefix"] or (None if remote else everywhere)
-    return {
-        "id": rule["id"],
-        "parent_group_id": rule["security_group_id"],
-        "ip_protocol": rule["protocol"],
-        "from_port": rule["port_range_min"],
-        "to_port": rule["port_range_max"],
-        "group": {"name": names.get(remote, remote), "tenant_id": rule["project_id"]} if remote else {},
-        "ip_range": {"cidr": prefix} if prefix else {},
-    }
+    return {"security_groups": security_groups.shown(db, network.groups_with_rules(db, ids))}
 
 
 def add(request, tx) -> None:
