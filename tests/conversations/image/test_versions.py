@@ -2,6 +2,8 @@
 
 import re
 
+from monostack.kit.schemas import Validator
+
 
 def test_the_root_answers_300_and_versions_200_with_one_list(world):
     client = world.api("image", user=None)
@@ -22,6 +24,21 @@ def test_schema_documents_allow_what_images_show(admin, make):
     for name in ("images", "member", "members"):
         assert admin.get(f"/schemas/{name}").json()["name"] == name
     assert admin.get("/schemas/nothing").status_code == 404
+
+
+def test_answers_are_what_the_schema_documents_promise(admin, demo, make):
+    image = make(admin, visibility="shared", os_distro="debian", tags=["one"])
+    make(admin, None)
+    admin.post(f"/images/{image['id']}/members", json={"member": "another"})
+    asked = {
+        "image": f"/images/{image['id']}",
+        "images": "/images",
+        "members": f"/images/{image['id']}/members",
+        "member": f"/images/{image['id']}/members/another",
+        "tasks": "/tasks",
+    }
+    for name, path in asked.items():
+        Validator(admin.get(f"/schemas/{name}").json()).check(admin.get(path).json())
 
 
 def test_the_one_store_and_the_ways_to_import(admin, demo):

@@ -7,7 +7,7 @@ from monostack.image.definitions import OBJECT, PROPERTY, RESOURCE_TYPE, TAG, fi
 from monostack.image.tables import DEFINITIONS, NAMESPACES
 from monostack.image.wire import WIRE, bad, conflict
 from monostack.kit import clock
-from monostack.kit.resource import ANYONE, Field, Route
+from monostack.kit.resource import Field, Route
 
 FIELDS = (
     Field("namespace", sort=True),
@@ -195,5 +195,5 @@ ROUTES = (
         event=EVENT + "update",
     ),
     Route("DELETE", ONE, delete, "delete_metadef_namespace", target=target, event=EVENT + "delete"),
-    Route("GET", "/v2/metadefs/resource_types", resource_types, ANYONE),
+    Route("GET", "/v2/metadefs/resource_types", resource_types, "list_metadef_resource_types"),
 )
