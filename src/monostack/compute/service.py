@@ -16,7 +16,6 @@ from monostack.compute import (
     root,
     server_groups,
     server_metadata,
-    server_security_groups,
     server_tags,
     services,
     usage,
@@ -26,6 +25,7 @@ from monostack.compute.consoles.service import NOVNC, SERIAL
 from monostack.compute.consoles.tokens import TOKENS as CONSOLE_TOKENS
 from monostack.compute.metadata import passwords
 from monostack.compute.metadata.service import METADATA
+from monostack.compute.networking import floating_ips, networks, security_groups
 from monostack.compute.servers import api, loop, parts, ports, rows
 from monostack.compute.wire import WIRE
 from monostack.kit.resource import Service
@@ -56,7 +56,6 @@ ROUTES = (
     *consoles.ROUTES,
     *server_metadata.ROUTES,
     *server_tags.ROUTES,
-    *server_security_groups.ROUTES,
     *server_groups.ROUTES,
     *limits.ROUTES,
     *quota_sets.ROUTES,
@@ -66,6 +65,9 @@ ROUTES = (
     *aggregates.ROUTES,
     *hypervisors.ROUTES,
     *usage.ROUTES,
+    *security_groups.ROUTES,
+    *floating_ips.ROUTES,
+    *networks.ROUTES,
 )
 
 

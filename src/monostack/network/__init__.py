@@ -167,3 +167,48 @@ def auto_allocate(tx, project_id: str):
     from monostack.network import topologies
 
     return topologies.provide(tx, project_id)
+
+
+def make(tx, caller, kind: str, **sent: Any):
+    """Make a "security_group", "security_group_rule" or "floatingip" for the caller, of what the API would
+    take; the row. Raises Error in networking's words. The caller's right to do so is the asking service's
+    business.
+    """
+    from monostack.network import other_doors
+
+    return other_doors.make(tx, caller, kind, sent)
+
+
+def change(tx, caller, kind: str, id: str, **sent: Any):  # noqa: A002
+    """Change one of them; the row. Raises networking's 404 for what the caller may not see."""
+    from monostack.network import other_doors
+
+    return other_doors.change(tx, caller, kind, id, sent)
+
+
+def drop(tx, caller, kind: str, id: str) -> None:  # noqa: A002
+    """Delete one of them."""
+    from monostack.network import other_doors
+
+    other_doors.drop(tx, caller, kind, id)
+
+
+def find(db, caller, kind: str, id: str):  # noqa: A002
+    """The row of one of them; raises networking's 404."""
+    from monostack.network import other_doors
+
+    return other_doors.find(db, caller, kind, id)
+
+
+def of_project(db, kind: str, project_id: str | None) -> list:
+    """All of them that a project has, oldest first; None is every project's."""
+    from monostack.network import other_doors
+
+    return other_doors.of_project(db, kind, project_id)
+
+
+def external_networks(db) -> list:
+    """The external networks that every project may take floating addresses from, oldest first."""
+    from monostack.network.tables import NETWORKS
+
+    return db.all(NETWORKS, order=("created_at", "id"), external=True)
