@@ -10,9 +10,14 @@ from monostack.kit.errors import Error
 OPEN = ("public", "community")
 
 
-def get(db, caller, image_id: str, missing: Exception | None = None) -> dict | None:
-    """The image if the caller may see it; otherwise `missing` is raised, or None returned."""
-    row = db.one(IMAGES, id=image_id)
+def get(
+    db, caller, image_id: str, missing: Exception | None = None, lock: bool | None = False
+) -> dict | None:
+    """The image if the caller may see it; otherwise `missing` is raised, or None returned.
+
+    It is not locked: many servers may be born from one image at a time.
+    """
+    row = db.one(IMAGES, id=image_id, lock=lock)
     if row is not None and (caller.admin or _seen(db, caller, row)):
         return row
     if missing is not None:
@@ -40,9 +45,9 @@ def no_image(image_id: str) -> Error:
 
 
 def find(request, db) -> dict:
-    """The image of the path; raises 404."""
+    """The image of the path, locked where it is to be changed; raises 404."""
     image_id = request.path["image_id"]
-    return get(db, request.caller, image_id, no_image(image_id))
+    return get(db, request.caller, image_id, no_image(image_id), lock=None)
 
 
 def target(request, db) -> dict:
