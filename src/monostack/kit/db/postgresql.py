@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from monostack.cloud import Cloud
 
 THREADS = 8
+UNKEPT = "A value is longer than can be kept, or holds a NUL character."
 TRIES = 8
 
 
@@ -48,12 +49,16 @@ class PostgresConnection:
             return self.raw.execute(sql, values).fetchall()
         except psycopg.errors.UniqueViolation as reason:
             raise Taken(str(reason)) from reason
+        except psycopg.DataError as reason:
+            raise Error(400, "BadRequest", UNKEPT) from reason
 
     def change(self, sql: str, values: tuple) -> int:
         try:
             return self.raw.execute(sql, values).rowcount
         except psycopg.errors.UniqueViolation as reason:
             raise Taken(str(reason)) from reason
+        except psycopg.DataError as reason:
+            raise Error(400, "BadRequest", UNKEPT) from reason
 
     def command(self, sql: str) -> None:
         self.raw.execute(sql)
