@@ -5,6 +5,8 @@ Source: identity API reference, "Project tags".
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from monostack.identity.attributes import bad, missing, mutable
 from monostack.identity.projects import find, target
 from monostack.kit.db import Db, Row, Tx
@@ -38,7 +40,7 @@ def check(request: Request, db: Db) -> Response:
 def add(request: Request, tx: Tx) -> Response:
     row = _changeable(request, tx)
     tx.set(row, tags=_checked([*(row["tags"] or ()), request.path["tag"]]))
-    return Response(201, b"", [("Location", f"{request.base}{request.full_path}")])
+    return Response(201, b"", [("Location", request.base + quote(request.full_path))])
 
 
 def remove(request: Request, tx: Tx) -> None:
