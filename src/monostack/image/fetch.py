@@ -11,7 +11,10 @@ import http.client
 import ipaddress
 import socket
 import ssl
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -20,6 +23,10 @@ REDIRECTS = (301, 302, 303, 307, 308)
 MOST_REDIRECTS = 5
 TIMEOUT = 30.0
 CHUNK = 1 << 20
+MOST_AT_ONCE = 8
+PATIENCE = 60.0
+SLOWEST = 10_000
+"""Bytes a second, on the average, that a server must send after `PATIENCE` seconds."""
 
 
 class Unreachable(Exception):
@@ -55,21 +62,37 @@ def _check_address(text: str) -> None:
 
 async def chunks(url: str) -> AsyncIterator[bytes]:
     """The data behind a URL, piece by piece; raises Unreachable in words."""
-    response, connection = await asyncio.to_thread(_open, url)
+    response, connection = await _in_thread(_open, url)
     try:
-        expected, total = response.length, 0
-        while piece := await asyncio.to_thread(_read, response):
+        expected, total, started = response.length, 0, time.monotonic()
+        while piece := await _in_thread(_read, response):
             total += len(piece)
+            _check_speed(total, time.monotonic() - started)
             yield piece
         if expected is not None and total != expected:
             raise Unreachable(f"The data ended after {total} of {expected} bytes.")
     finally:
-        await asyncio.to_thread(connection.close)
+        await _in_thread(connection.close)
+
+
+async def _in_thread(function: Callable, *args: Any) -> Any:
+    """Run in a thread of our own few: a server that hardly answers must not hold the threads of others."""
+    return await asyncio.get_running_loop().run_in_executor(_threads(), function, *args)
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="image fetch")
+
+
+def _check_speed(total: int, seconds: float) -> None:
+    if seconds > PATIENCE and total < SLOWEST * seconds:
+        raise Unreachable(f"The data come too slowly: {total} bytes in {seconds:.0f} seconds.")
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:
     try:
-        return response.read(CHUNK)
+        return response.read1(CHUNK)
     except (OSError, http.client.HTTPException) as reason:
         raise Unreachable(f"The data broke off: {reason}") from reason
 
