@@ -26,6 +26,7 @@ from monostack.identity.tables import (
     ASSIGNMENTS,
     CREDENTIALS,
     GROUPS,
+    LIMITS,
     MEMBERSHIPS,
     PROJECTS,
     ROLES,
@@ -136,6 +137,7 @@ def remove(tx: Tx, row: Row) -> None:
         tx.delete_all(ASSIGNMENTS, target_id=project["id"])
         tx.delete_all(APPLICATION_CREDENTIALS, project_id=project["id"])
         tx.delete_all(CREDENTIALS, project_id=project["id"])
+        tx.delete_all(LIMITS, owner_id=project["id"])
         tx.delete(project)
     for user in tx.all(USERS, domain_id=row["id"]):
         tx.hook("identity.user.delete", user)
@@ -152,6 +154,7 @@ def remove(tx: Tx, row: Row) -> None:
         tx.delete_all(ASSIGNMENTS, role_id=role["id"])
         tx.delete(role)
     tx.delete_all(ASSIGNMENTS, target_id=row["id"])
+    tx.delete_all(LIMITS, owner_id=row["id"])
     tx.delete(row)
     tx.after(tx.cloud.auth.bump)
 

@@ -23,7 +23,7 @@ from monostack.identity.attributes import (
     truth,
     with_options,
 )
-from monostack.identity.tables import APPLICATION_CREDENTIALS, ASSIGNMENTS, CREDENTIALS, PROJECTS
+from monostack.identity.tables import APPLICATION_CREDENTIALS, ASSIGNMENTS, CREDENTIALS, LIMITS, PROJECTS
 from monostack.identity.wire import boolean_filter, page, self_link
 from monostack.kit import ids
 from monostack.kit.db import Db, Row, Tx
@@ -304,6 +304,7 @@ def delete(request: Request, tx: Tx) -> None:
     tx.delete_all(ASSIGNMENTS, target_id=row["id"])
     tx.delete_all(APPLICATION_CREDENTIALS, project_id=row["id"])
     tx.delete_all(CREDENTIALS, project_id=row["id"])
+    tx.delete_all(LIMITS, owner_id=row["id"])
     tx.delete(row)
     tx.after(tx.cloud.auth.bump)
 

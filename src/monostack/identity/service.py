@@ -10,6 +10,7 @@ from monostack.identity import (
     domains,
     endpoints,
     groups,
+    limits,
     project_tags,
     projects,
     regions,
@@ -41,6 +42,7 @@ ROOMS = (
     services,
     endpoints,
     regions,
+    limits,
 )
 
 SERVICE = Service(

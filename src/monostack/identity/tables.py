@@ -8,7 +8,7 @@ Source: identity API reference, v3.
 """
 
 from monostack.kit import ids
-from monostack.kit.db import JSON, Boolean, Column, Index, String, Table, Text, Time, Unique, stamps
+from monostack.kit.db import JSON, Boolean, Column, Index, Integer, String, Table, Text, Time, Unique, stamps
 
 PROJECTS = Table(
     "identity_projects",
@@ -148,6 +148,33 @@ CREDENTIALS = Table(
     id=ids.new_hex,
 )
 
+REGISTERED_LIMITS = Table(
+    "identity_registered_limits",
+    Column("service_id", String(64), nullable=False),
+    Column("region_id", String(255), nullable=False),
+    Column("resource_name", String(255), nullable=False),
+    Column("default_limit", Integer, nullable=False),
+    Column("description", Text),
+    *stamps(),
+    Unique("service_id", "region_id", "resource_name"),
+    id=ids.new_hex,
+)
+
+LIMITS = Table(
+    "identity_limits",
+    Column("service_id", String(64), nullable=False),
+    Column("region_id", String(255), nullable=False),
+    Column("resource_name", String(255), nullable=False),
+    Column("owner_id", String(64), nullable=False),
+    Column("project_id", String(64), index=True),
+    Column("domain_id", String(64), index=True),
+    Column("resource_limit", Integer, nullable=False),
+    Column("description", Text),
+    *stamps(),
+    Unique("owner_id", "service_id", "region_id", "resource_name"),
+    id=ids.new_hex,
+)
+
 REVOCATIONS = Table(
     "identity_revocations",
     Column("subject_id", String(64)),
@@ -176,5 +203,7 @@ TABLES = (
     ENDPOINTS,
     APPLICATION_CREDENTIALS,
     CREDENTIALS,
+    REGISTERED_LIMITS,
+    LIMITS,
     REVOCATIONS,
 )
