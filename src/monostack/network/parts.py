@@ -87,7 +87,7 @@ def _settle(kind: str, arrived):
             if fact.get("error"):
                 tx.event(f"network.{kind}.error", fact["id"], host=host, cause=fact["error"])
         if line["desired"] == "present" and not fact.get("error"):
-            arrived(tx, host, fact["id"])
+            arrived(tx, host, fact)
 
     return settle
 
@@ -126,8 +126,8 @@ def _subnet(subnet, dhcp_ip: str | None, port) -> dict[str, Any]:
     }
 
 
-def _network_arrived(tx, host: str, id: str) -> None:  # noqa: A002
-    port = dhcp.port_of(tx, id)
+def _network_arrived(tx, host: str, fact: dict[str, Any]) -> None:
+    port = dhcp.port_of(tx, fact["id"])
     if port is not None and port["status"] != "ACTIVE" and port["admin_state_up"]:
         tx.set(port, status="ACTIVE", revision_number=port["revision_number"] + 1)
 
@@ -163,7 +163,7 @@ def _rule(rule) -> dict[str, Any]:
     }
 
 
-def _nothing(tx, host: str, id: str) -> None:  # noqa: A002
+def _nothing(tx, host: str, fact: dict[str, Any]) -> None:
     """Nobody waits for this kind."""
 
 
@@ -210,16 +210,17 @@ def _hostname(port) -> str:
     return "host-" + port["fixed_ips"][0]["ip_address"].replace(".", "-").replace(":", "-")
 
 
-def _port_arrived(tx, host: str, id: str) -> None:  # noqa: A002
-    port = tx.one(PORTS, id=id)
+def _port_arrived(tx, host: str, fact: dict[str, Any]) -> None:
+    port = tx.one(PORTS, id=fact["id"])
     if port is None or port["host"] != host:
         return
+    port_rows.tell_forwarded(tx, port, fact.get("forwarded"))
     status = "ACTIVE" if port["admin_state_up"] else "DOWN"
     if port["status"] == status:
         return
     tx.set(port, status=status, revision_number=port["revision_number"] + 1)
     if status == "ACTIVE":
-        tx.event("network.port.up", id, host=host, project_id=port["project_id"])
+        tx.event("network.port.up", port["id"], host=host, project_id=port["project_id"])
         tx.hook("network.port.up", port)
 
 
@@ -272,15 +273,15 @@ def _external(db, router, port) -> dict[str, Any]:
     }
 
 
-def _router_arrived(tx, host: str, id: str) -> None:  # noqa: A002
-    router = tx.one(ROUTERS, id=id)
+def _router_arrived(tx, host: str, fact: dict[str, Any]) -> None:
+    router = tx.one(ROUTERS, id=fact["id"])
     if router is None or router["host"] != host:
         return
-    for port in tx.all(PORTS, device_id=id, status=ne("ACTIVE"), admin_state_up=True):
+    for port in tx.all(PORTS, device_id=router["id"], status=ne("ACTIVE"), admin_state_up=True):
         if port["device_owner"].startswith("network:router"):
             tx.set(port, status="ACTIVE", revision_number=port["revision_number"] + 1)
     status = "ACTIVE" if router["admin_state_up"] else "DOWN"
-    for floating_ip in tx.all(FLOATING_IPS, router_id=id, status=ne(status)):
+    for floating_ip in tx.all(FLOATING_IPS, router_id=router["id"], status=ne(status)):
         tx.set(floating_ip, status=status, revision_number=floating_ip["revision_number"] + 1)
         tx.event(
             "network.floatingip.update", floating_ip["id"], host=host, project_id=floating_ip["project_id"]

@@ -196,7 +196,7 @@ def place(tx, port, host: str, **changes: Any) -> None:
         host=host,
         guest=guest,
         vif_type=BOUND if known else FAILED,
-        vif_details=DETAILS if known else {},
+        vif_details=_details(port, moved) if known else {},
         status="DOWN" if moved else port["status"],
         **changes,
     )
@@ -209,6 +209,18 @@ def place(tx, port, host: str, **changes: Any) -> None:
     if guest:
         hosting.carry_groups(tx, host, port["security_groups"])
         hosting.want(tx, host, "port", port["id"])
+
+
+def _details(port, moved: bool) -> dict[str, Any]:
+    """What is told of the binding; a port that stays where it is keeps what its host told of it."""
+    return DETAILS if moved else port["vif_details"] | DETAILS
+
+
+def tell_forwarded(tx, port, forwarded: dict[str, str] | None) -> None:
+    """Where a guest without a network of the machine's is reached instead, as its host says."""
+    if forwarded != port["vif_details"].get("forwarded"):
+        details = {name: value for name, value in port["vif_details"].items() if name != "forwarded"}
+        _save(tx, port, vif_details=details | ({"forwarded": forwarded} if forwarded else {}))
 
 
 def displace(tx, port, **changes: Any) -> None:
