@@ -1,58 +1,107 @@
-"""The `openstack` client, loaded once and run many times: `python -m monostack.demo.client_host`.
+"""OpenStack's command line clients, loaded once and run many times: `python -m monostack.demo.client_host`.
 
-Starting the client costs a second of CPU, most of it imports. This process imports it once and forks for each
+Starting a client costs a second of CPU, most of it imports. This process imports it once and forks for each
 command, so that what runs is the real client in a process of its own, a fifth of a second after it was asked
-for. One JSON object a line on standard input: {"words", "environment", "output"}; one a line on standard
-output: {"status"}.
+for.
+
+One JSON object a line on standard input: {"words", "environment", "output"} and, if wanted, "program"
+(openstack, nova or glance), "folder" (where it runs), "input" (a file), "typed" (what a person types when
+asked for passwords: the command then has a terminal). One a line on standard output: {"status"}.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import select
 import sys
+
+SHELLS = {"openstack": "openstackclient.shell", "nova": "novaclient.shell", "glance": "glanceclient.shell"}
+NEEDED = {
+    "openstack": (
+        "openstack.connection",
+        "openstackclient.common.clientmanager",
+        "openstackclient.compute.client",
+        "openstackclient.identity.client",
+        "openstackclient.image.client",
+        "openstackclient.network.client",
+    ),
+    "nova": ("novaclient.v2.client", "novaclient.v2.shell"),
+    "glance": ("glanceclient.v2.client", "glanceclient.v2.shell"),
+}
+PATIENCE = 20.0
 
 
 def main() -> None:
-    from openstackclient import shell
-
-    _warm(shell)
+    shells = {"openstack": load("openstack")}
     for line in sys.stdin:
         asked = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            _run(shell, asked)
-        _, status = os.waitpid(child, 0)
-        print(json.dumps({"status": os.waitstatus_to_exitcode(status)}), flush=True)
+        program = asked.get("program", "openstack")
+        if program not in shells:
+            shells[program] = load(program)
+        status = run(shells[program], program, asked)
+        print(json.dumps({"status": status}), flush=True)
 
 
-def _warm(shell) -> None:
-    """Import what commands import: the plugins of the client and the SDK."""
-    import openstack.connection  # noqa: F401 - imported for the children
-    from openstackclient.common import clientmanager  # noqa: F401
-
-    for name in ("compute", "identity", "image", "network"):
-        __import__(f"openstackclient.{name}.client")
+def load(program: str):
+    """Import a client and what its commands import."""
+    for name in NEEDED[program]:
+        importlib.import_module(name)
+    return importlib.import_module(SHELLS[program])
 
 
-def _run(shell, asked: dict) -> None:
-    """In the child: run one command with its own environment and output, then end the process."""
+def run(shell, program: str, asked: dict) -> int:
+    """Fork for one command; the status it ended with."""
+    typed = asked.get("typed") or []
+    child, terminal = os.forkpty() if typed else (os.fork(), None)
+    if child == 0:
+        _in_child(shell, program, asked)
+    if terminal is not None:
+        _type(terminal, typed)
+    _, status = os.waitpid(child, 0)
+    if terminal is not None:
+        os.close(terminal)
+    return os.waitstatus_to_exitcode(status)
+
+
+def _in_child(shell, program: str, asked: dict) -> None:
+    """Run one command with its own environment and files, then end the process."""
     os.environ.clear()
     os.environ.update(asked["environment"])
-    output = os.open(asked["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    errors = os.open(asked["output"] + ".err", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for target, source in ((0, nothing), (1, output), (2, errors)):
-        os.dup2(source, target)
+    if asked.get("folder"):
+        os.chdir(asked["folder"])
+    if not asked.get("typed"):
+        os.dup2(os.open(asked.get("input") or os.devnull, os.O_RDONLY), 0)
+    for target, name in ((1, asked["output"]), (2, asked["output"] + ".err")):
+        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), target)
+    sys.stdin = os.fdopen(0)  # the host's own has read ahead
+    sys.argv = [program, *asked["words"]]
     status = 1
     try:
-        status = shell.main(asked["words"]) or 0
+        status = (shell.main() if program == "glance" else shell.main(asked["words"])) or 0
         sys.stdout.flush()
         sys.stderr.flush()
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else 1
     finally:
         os._exit(status & 255)
+
+
+def _type(terminal: int, lines: list[str]) -> None:
+    """Answer each question for a password with the next line."""
+    for line in lines:
+        seen = b""
+        while b"assword:" not in seen:
+            ready, _, _ = select.select([terminal], [], [], PATIENCE)
+            try:
+                part = os.read(terminal, 4096) if ready else b""
+            except OSError:  # the command has ended
+                return
+            if not part:
+                return
+            seen += part
+        os.write(terminal, line.encode() + b"\n")
 
 
 if __name__ == "__main__":

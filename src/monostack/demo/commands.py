@@ -41,10 +41,10 @@ class Loaded:
             start_new_session=True,
         )
 
-    def run(self, words: list[str], environment: dict[str, str]) -> tuple[int, str, str]:
-        """Status, output and errors of one command."""
+    def run(self, words: list[str], environment: dict[str, str], **more: Any) -> tuple[int, str, str]:
+        """Status, output and errors of one command; `more` is what else `client_host` takes."""
         output = self.folder / "output"
-        asked = {"words": words, "environment": environment, "output": str(output)}
+        asked = {"words": words, "environment": environment, "output": str(output)} | more
         self.process.stdin.write(json.dumps(asked) + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
