@@ -99,7 +99,7 @@ COLLECTION = Collection(
     update=update,
     delete=delete,
     tagged=False,
-    parents=lambda db, row, viewer: {"shared": row.get("shared", False)},
+    parents=lambda db, row, viewer: {"shared": "id" in row and sharing.is_open(db, row, viewer)},
 )
 
 ROUTES = routes(COLLECTION)

@@ -169,16 +169,33 @@ def check_usable(subnet, address: str) -> None:
         )
 
 
-def give(tx, network, port_id: str, mac: str, asked: list[dict] | None, kept: list[dict] = ()) -> list[dict]:
+def give(
+    tx,
+    network,
+    port_id: str,
+    mac: str,
+    asked: list[dict] | None,
+    kept: list[dict] = (),
+    device_owner: str = "",
+) -> list[dict]:
     """Take the addresses a port asks for, or one of each version; the port's fixed_ips.
 
-    `kept` are addresses that the port has already: they are used before new ones are taken.
+    `kept` are addresses that the port has already: they are used before new ones are taken. A subnet with
+    service types gives of itself only to ports of such an owner.
     """
     if asked == []:
         return []
     subnets = tx.all(SUBNETS, order=("ip_version", "created_at", "id"), lock=True, network_id=network["id"])
     if asked is None:
-        return _one_of_each(tx, network, subnets, port_id, mac)
+        fitting = [row for row in subnets if not row["service_types"] or device_owner in row["service_types"]]
+        if subnets and not fitting:
+            raise Error(
+                409,
+                "IpAddressGenerationFailureNoMatchingSubnet",
+                f"No valid service subnet for the given device owner '{device_owner}' on network "
+                f"{network['id']}.",
+            )
+        return _one_of_each(tx, network, fitting, port_id, mac)
     pairs = [(_subnet_for(subnets, network, each), each.get("ip_address")) for each in asked]
     left = [dict(each) for each in kept]
     out: list[dict | None] = [None] * len(pairs)

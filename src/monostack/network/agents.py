@@ -1,9 +1,8 @@
 """Agents: the hosts, as networking's operators are used to seeing them.
 
 One process per host does all the work here; it is shown as the three agents that clients know how to list
-(switching, DHCP, routing), each as alive as its host. Who may not see agents sees
-an empty list. Nothing is stored: they are views of the hosts, with
-ids derived from the host's name.
+(switching, DHCP, routing), each as alive as its host. Who may not see agents sees an empty list. They are
+views of the hosts, with ids derived from the host's name; only what an operator wrote to one is stored.
 
 Source: networking API reference, "Agents", "DHCP agent scheduler", "L3 agent scheduler".
 """
@@ -15,9 +14,13 @@ from typing import Any
 
 from monostack.kit import agents as hosts
 from monostack.kit import clock
+from monostack.kit.db import Boolean, Column, String, Table, Text
 from monostack.kit.errors import Error
 from monostack.kit.resource import ANYONE, Route
 from monostack.kit.wire import boolean
+from monostack.network import checks
+from monostack.network.attributes import Attribute, bad, read
+from monostack.network.attributes import boolean as boolean_attribute
 from monostack.network.hosting import PARTS
 from monostack.network.networks import COLLECTION as NETWORK
 from monostack.network.tables import NETWORKS, ROUTERS
@@ -29,7 +32,20 @@ KINDS = {
     DHCP: ("neutron-dhcp-agent", "dhcp_agent", "nova"),
     L3: ("neutron-l3-agent", "l3_agent", "nova"),
 }
+CHANGEABLE = (
+    boolean_attribute("admin_state_up", put=True),
+    Attribute("description", put=True, check=checks.or_none(checks.description)),
+)
 NAMES = uuid.UUID("6f0c2f3e-5d0e-4b0a-9d55-0d1c7a0b2f11")
+
+
+NOTES = Table(
+    "network_agent_notes",
+    Column("id", String(64), primary_key=True, nullable=False),
+    Column("description", Text),
+    Column("admin_state_up", Boolean),
+)
+"""What operators wrote to an agent."""
 
 
 def agent_id(host: str, kind: str) -> str:
@@ -38,17 +54,18 @@ def agent_id(host: str, kind: str) -> str:
 
 def _view(db, host, kind: str) -> dict[str, Any]:
     binary, topic, zone = KINDS[kind]
+    note = db.one(NOTES, lock=False, id=agent_id(host["name"], kind)) or {}
     return {
         "id": agent_id(host["name"], kind),
         "agent_type": kind,
         "binary": binary,
         "topic": topic,
         "host": host["name"],
-        "admin_state_up": True,
+        "admin_state_up": note.get("admin_state_up", True),
         "created_at": clock.spaced(host["created_at"]),
         "started_at": clock.spaced(host["started_at"]),
         "heartbeat_timestamp": clock.spaced(host["seen_at"]),
-        "description": None,
+        "description": note.get("description"),
         "resources_synced": None,
         "availability_zone": zone,
         "alive": hosts.alive(db, host),
@@ -93,6 +110,23 @@ def index(request, db) -> dict[str, Any]:
 
 def show(request, db) -> dict[str, Any]:
     return {"agent": _find(request, db)}
+
+
+def update(request, tx) -> dict[str, Any]:
+    """Write something to an agent. Switching one off takes nothing from its host and keeps new routers
+    away."""
+    agent = _find(request, tx)
+    body = request.body
+    if not isinstance(body, dict) or not isinstance(body.get("agent"), dict):
+        raise bad("Unable to find 'agent' in request body")
+    sent = read(CHANGEABLE, body["agent"], False)
+    values = {name: sent.get(name, agent[name]) for name in ("description", "admin_state_up")}
+    row = tx.one(NOTES, id=agent["id"])
+    if row is None:
+        tx.insert(NOTES, id=agent["id"], **values)
+    else:
+        tx.set(row, **values)
+    return {"agent": agent | values}
 
 
 def _carried(db, agent: dict[str, Any], kind: str) -> list[str]:
@@ -142,6 +176,7 @@ def zones(request, db) -> dict[str, Any]:
 ROUTES = (
     Route("GET", "/v2.0/agents", index, ANYONE),
     Route("GET", "/v2.0/agents/{id}", show, ANYONE),
+    Route("PUT", "/v2.0/agents/{id}", update, "update_agent", event="network.agent.update"),
     Route("GET", "/v2.0/agents/{id}/dhcp-networks", dhcp_networks, "get_dhcp-networks"),
     Route("GET", "/v2.0/agents/{id}/l3-routers", l3_routers, "get_l3-routers"),
     Route("GET", "/v2.0/networks/{id}/dhcp-agents", serving, "get_dhcp-agents"),

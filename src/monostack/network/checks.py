@@ -265,7 +265,11 @@ def uuids(value: Any) -> list[str]:
         return []
     if not isinstance(value, list):
         raise ValueError(f"'{value}' is not a list")
-    return list(dict.fromkeys(uuid(each) for each in value))
+    for each in value:
+        uuid(each)
+    if len(set(value)) != len(value):
+        raise ValueError(f"Duplicate items in the list: '{', '.join(value)}'")
+    return value
 
 
 def names(value: Any) -> list[str]:

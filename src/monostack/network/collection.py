@@ -6,7 +6,7 @@ how a request becomes that is the same everywhere and stands here once. A row th
 not exist for him (404); one that he sees and may not change is refused (403).
 
 The rule of a route that changes something is judged on the row itself, loaded in the same transaction; it
-then waits on the request (`request.row`, `request.items`) for the handler.
+then waits on the request (`request.row`, `request.items`, `request.sent`) for the handler.
 
 Source: networking API reference, "General API overview", "Bulk-create", "Tag extension", "Revision numbers".
 """
@@ -198,6 +198,8 @@ def read_items(collection: Collection, request) -> list[tuple[dict[str, Any], di
         raise bad(f"Unable to find '{collection.name}' in request body")
     out = []
     for each in many:
+        if isinstance(each, dict) and list(each) == [collection.name]:
+            each = each[collection.name]
         sent = attribute_words.read(collection.attributes, each if each is not None else {}, True)
         values = attribute_words.defaults(collection.attributes, sent)
         values["project_id"] = values["tenant_id"] = owner_of(request, sent)
@@ -245,6 +247,16 @@ def row_target(collection: Collection, request, db) -> dict[str, Any]:
     return _target(collection, request, db, request.row)
 
 
+def update_target(collection: Collection, request, db) -> dict[str, Any]:
+    """What a change of attributes is judged on; a body that cannot be is told before the row is looked
+    for."""
+    body = request.body
+    if not isinstance(body, dict) or collection.name not in body:
+        raise bad(f"Unable to find '{collection.name}' in request body")
+    request.sent = attribute_words.read(collection.attributes, body[collection.name], False)
+    return row_target(collection, request, db)
+
+
 def check_revision(collection: Collection, request, row) -> None:
     """If-Match: revision_number=N makes a change conditional."""
     condition = request.header("if-match")
@@ -262,11 +274,7 @@ def check_revision(collection: Collection, request, row) -> None:
 
 
 def update(collection: Collection, request, tx) -> dict[str, Any]:
-    row = request.row
-    body = request.body
-    if not isinstance(body, dict) or collection.name not in body:
-        raise bad(f"Unable to find '{collection.name}' in request body")
-    sent = attribute_words.read(collection.attributes, body[collection.name], False)
+    row, sent = request.row, request.sent
     check_revision(collection, request, row)
     names = attribute_words.guards(collection.attributes, sent, False)
     if names:
@@ -385,7 +393,7 @@ def routes(collection: Collection, *, listing: Callable | None = None) -> tuple[
                 one,
                 partial(update, collection),
                 f"update_{name}",
-                target=target,
+                target=partial(update_target, collection),
                 event=event + "update",
             )
         )

@@ -147,8 +147,16 @@ def settle_groups_of(tx, group: str) -> None:
 
 
 def alive_host(db) -> str | None:
-    """A living host for a router: the one that carries the fewest."""
-    living = [row["name"] for row in agents.hosts(db) if agents.alive(db, row)]
+    """A living host for a router: the one that carries the fewest, and none whose L3 agent is switched
+    off."""
+    from monostack.network import agents as shown
+
+    off = {row["id"] for row in db.all(shown.NOTES, admin_state_up=False)}
+    living = [
+        row["name"]
+        for row in agents.hosts(db)
+        if agents.alive(db, row) and shown.agent_id(row["name"], shown.L3) not in off
+    ]
     if len(living) < 2:
         return living[0] if living else None
     return min(living, key=lambda host: (db.count(PARTS, host=host, kind="router", desired="present"), host))

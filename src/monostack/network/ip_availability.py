@@ -5,6 +5,7 @@ Source: networking API reference, "Network IP availability and usage stats".
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,7 +25,10 @@ _POSITIONS = query(sa.select(ADDRESSES.c.position).where(ADDRESSES.c.subnet_id =
 def _subnet(db, subnet, used: int) -> dict[str, Any]:
     network = parsed_network(subnet["cidr"])
     ranges = addresses.spans(subnet)
-    pool = sum(last - first + 1 for first, last in ranges)
+    pool = sum(
+        int(ip_address(each["end"])) - int(ip_address(each["start"])) + 1
+        for each in subnet["allocation_pools"]
+    )
     whole = network.num_addresses - (2 if network.version == 4 and network.num_addresses > 2 else 0)
     inside = 0
     if used:

@@ -21,7 +21,7 @@ from monostack.network.ports import rows as port_rows
 from monostack.network.subnetpool_tables import SUBNETPOOLS
 from monostack.network.tables import EVERYBODY, FLOATING_IPS, NETWORKS, PORTS, ROUTERS, SUBNETS
 
-SMALLEST_MTU = 68
+SMALLEST_MTU = {4: 68, 6: 1280}
 PROVIDER = "get_network:provider:"
 
 ATTRIBUTES = (
@@ -32,7 +32,7 @@ ATTRIBUTES = (
     boolean("admin_state_up", post=True, put=True, default=True, sort=True),
     Attribute("status", filter=True, sort=True),
     Attribute("subnets"),
-    boolean("shared", post=True, put=True, default=False, guarded=True),
+    boolean("shared", post=True, put=True, default=False, guarded=True, filter=None),
     boolean("router:external", "external", post=True, put=True, default=False, guarded=True),
     boolean("is_default", post=True, put=True, default=False, guarded=True),
     Attribute(
@@ -92,7 +92,7 @@ SEEN = sa.or_(
 
 
 def may_see(db, row, viewer: str | None) -> bool:
-    return row["audience"] in (viewer, EVERYBODY) or sharing.is_granted(db, row["id"], viewer)
+    return row["audience"] in (viewer, EVERYBODY) or sharing.is_seen(db, row["id"], viewer)
 
 
 def complete(db, rows: list, viewer: str | None) -> None:
@@ -112,6 +112,22 @@ def complete(db, rows: list, viewer: str | None) -> None:
             row[f"ipv{version}_address_scope"] = next(filter(None, of_version), None)
     for id in sharing.granted_among(db, [row["id"] for row in rows if not row["shared"]], viewer):  # noqa: A001
         next(row for row in rows if row["id"] == id)["shared"] = True
+
+
+def sieve(request, db):
+    """Shared is what is shared with the one who asks."""
+    return shared_test(request, db, lambda row: row["id"])
+
+
+def shared_test(request, db, network_of):
+    if "shared" not in request.query:
+        return None
+    try:
+        wanted = {checks.boolean(each) for each in request.query_all("shared")}
+    except ValueError as reason:
+        raise Error(400, "InvalidInput", f"Invalid input for operation: {reason}") from None
+    found = sharing.shared_with(db, "network", request.caller.project_id)
+    return lambda row: (network_of(row) in found) in wanted
 
 
 def parents(db, row, viewer: str | None) -> dict:
@@ -167,14 +183,24 @@ def _mtu(db, segment: dict, asked: int | None) -> int:
     most = segments.mtu(segment, db.cloud.settings.network.mtu)
     if not asked:
         return most
-    if not SMALLEST_MTU <= asked <= most:
+    if not 0 < asked <= most:
         raise Error(
             400,
             "InvalidInput",
-            f"Invalid input for operation: Requested MTU is {asked}: this network may "
-            f"have {SMALLEST_MTU} to {most}.",
+            f"Invalid input for operation: Requested MTU is {asked}: this network may have at most {most}.",
         )
     return asked
+
+
+def check_mtu(mtu: int, versions: set[int]) -> None:
+    """Each version of IP asks for a least MTU."""
+    for version in versions:
+        if mtu < SMALLEST_MTU[version]:
+            raise Error(
+                409,
+                "NetworkMTUSubnetConflict",
+                f"Invalid MTU {mtu}: an IPv{version} subnet needs {SMALLEST_MTU[version]} at least.",
+            )
 
 
 def _only_default(tx, external: bool, id: str | None) -> None:  # noqa: A002
@@ -204,6 +230,7 @@ def update(request, tx, row, sent: dict):
             changes[column] = sent[name]
     if "mtu" in sent:
         changes["mtu"] = _mtu(tx, row, sent["mtu"])
+        check_mtu(changes["mtu"], {subnet["ip_version"] for subnet in tx.all(SUBNETS, network_id=row["id"])})
     _keep_segment(row, sent)
     if changes.get("shared") is False:
         _nobody_else_on(tx, row)
@@ -224,25 +251,18 @@ def update(request, tx, row, sent: dict):
 
 
 def set_audience(tx, row) -> None:
-    """Note who sees the network, on it and on its subnets."""
-    seen_by = audience(row["project_id"], row["shared"], row["external"])
+    """Note who sees the network, on it and on its subnets; others see it by policies that name them."""
+    everybody = row["shared"] or EVERYBODY in sharing.targets(tx, row["id"], sharing.EXTERNAL)
+    seen_by = EVERYBODY if everybody else row["project_id"]
     tx.set(row, audience=seen_by)
     tx.update(SUBNETS, {"network_id": row["id"]}, audience=seen_by, external=row["external"])
 
 
-def close(tx, row, action: str) -> None:
-    """Stop sharing with everybody; refused while somebody lives on it."""
-    if action == sharing.SHARED:
-        _nobody_else_on(tx, row)
-        save(tx, row, shared=False)
-    else:
-        _not_used_as_external(tx, row)
-        save(tx, row, external=False, is_default=False)
-    set_audience(tx, row)
-
-
-def open_to_all(tx, row, action: str) -> None:
-    save(tx, row, **({"shared": True} if action == sharing.SHARED else {"external": True}))
+def follow(tx, row) -> None:
+    """The policies of the network changed: let its flags say the same."""
+    external = bool(sharing.targets(tx, row["id"], sharing.EXTERNAL))
+    shared = EVERYBODY in sharing.targets(tx, row["id"], sharing.SHARED)
+    save(tx, row, shared=shared, external=external, is_default=row["is_default"] and external)
     set_audience(tx, row)
 
 
@@ -257,8 +277,9 @@ def _keep_segment(row, sent: dict) -> None:
 
 
 def _nobody_else_on(tx, row) -> None:
+    free = {"", row["project_id"]} | sharing.targets(tx, row["id"], sharing.SHARED)
     for port in tx.all(PORTS, network_id=row["id"]):
-        if port["project_id"] not in ("", row["project_id"]) and not port_rows.is_automatic(port):
+        if port["project_id"] not in free and not port_rows.is_automatic(port):
             raise Error(
                 409,
                 "InvalidSharedSetting",
@@ -313,6 +334,8 @@ COLLECTION = Collection(
     ("NetworkNotFound", "Network {id} could not be found."),
     among=SEEN,
     may_see=may_see,
+    sieve=sieve,
+    sieves=frozenset(("shared",)),
     create=create,
     update=update,
     delete=delete,

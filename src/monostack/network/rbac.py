@@ -8,15 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 from monostack.kit.errors import Error
-from monostack.network import checks, limits, networks
+from monostack.network import checks, limits, networks, sharing
 from monostack.network.address_scopes import COLLECTION as ADDRESS_SCOPE
 from monostack.network.attributes import ID, OWNER, Attribute
 from monostack.network.collection import Collection, routes
 from monostack.network.networks import COLLECTION as NETWORK
+from monostack.network.ports import rows as port_rows
 from monostack.network.security_groups import COLLECTION as SECURITY_GROUP
 from monostack.network.sharing import EXTERNAL, POLICIES, SHARED
 from monostack.network.subnetpools import COLLECTION as SUBNETPOOL
-from monostack.network.tables import EVERYBODY, PORT_GROUPS, PORTS
+from monostack.network.tables import EVERYBODY, FLOATING_IPS, PORT_GROUPS, PORTS, ROUTERS, SUBNETS
 
 OBJECTS = {
     "network": (NETWORK, (SHARED, EXTERNAL)),
@@ -24,6 +25,9 @@ OBJECTS = {
     "address_scope": (ADDRESS_SCOPE, (SHARED,)),
     "subnetpool": (SUBNETPOOL, (SHARED,)),
 }
+
+
+DUPLICATE = Error(409, "DuplicateRbacPolicy", "An RBAC policy already exists with those values.")
 
 
 def _object_type(value: Any) -> str:
@@ -57,7 +61,11 @@ def _object(request, tx, object_type: str, object_id: str):
     collection, _ = OBJECTS[object_type]
     row = collection.find(tx, request.caller, object_id)
     if row["project_id"] != request.caller.project_id and not request.caller.admin:
-        raise collection.not_found(object_id)
+        raise Error(
+            400,
+            "InvalidInput",
+            f"Invalid input for operation: only the owner of {object_id} may share it.",
+        )
     return row
 
 
@@ -72,7 +80,7 @@ def create(request, tx, values: dict):
             f"'{object_type}'. Valid actions: {', '.join(actions)}.",
         )
     owned = _object(request, tx, object_type, values["object_id"])
-    _check_target(action, target)
+    _check_scope(tx, object_type, owned, target)
     limits.take(tx, values["project_id"], rbac_policy=1)
     row = tx.insert(
         POLICIES,
@@ -81,81 +89,95 @@ def create(request, tx, values: dict):
         object_id=owned["id"],
         action=action,
         target_project=target,
-        taken=Error(409, "DuplicateRbacPolicy", "An RBAC policy already exists with those values."),
+        taken=DUPLICATE,
     )
-    _set_flag(tx, row, owned)
+    _follow(tx, row["object_type"], owned)
     return row
 
 
-def _check_target(action: str, target: str) -> None:
-    if action == EXTERNAL and target != EVERYBODY:
+def _check_scope(tx, object_type: str, owned, target: str) -> None:
+    """Who gets a pool must have its address scope, too."""
+    scope_id = owned["address_scope_id"] if object_type == "subnetpool" else None
+    if scope_id is None:
+        return
+    scope = tx.one(ADDRESS_SCOPE.table, id=scope_id)
+    if target != scope["project_id"] and not {target, EVERYBODY} & sharing.targets(tx, scope_id, SHARED):
         raise Error(
             400,
             "InvalidInput",
-            "Invalid input for operation: a network is external for everybody or for "
-            "nobody: the target of access_as_external can only be '*'.",
+            f"Invalid input for operation: {target} has no access to address scope {scope_id} of the "
+            "pool: share that first.",
         )
 
 
-def _set_flag(tx, policy, owned) -> None:
-    """A policy for everybody is what the object's flag says."""
-    if policy["target_project"] != EVERYBODY:
-        return
-    if policy["object_type"] == "network":
-        networks.open_to_all(tx, owned, policy["action"])
+def _follow(tx, object_type: str, owned) -> None:
+    """The flags of the object say what its policies say."""
+    if object_type == "network":
+        networks.follow(tx, owned)
     else:
-        tx.set(owned, shared=True)
+        tx.set(owned, shared=EVERYBODY in sharing.targets(tx, owned["id"], SHARED))
 
 
 def update(request, tx, row, sent: dict):
     target = sent.get("target_tenant", row["target_project"])
     if target == row["target_project"]:
         return row
-    _check_target(row["action"], target)
-    _end(tx, row)
-    tx.set(
-        row,
-        target_project=target,
-        taken=Error(409, "DuplicateRbacPolicy", "An RBAC policy already exists with those values."),
-    )
-    _set_flag(tx, row, _object(request, tx, row["object_type"], row["object_id"]))
+    owned = tx.one(OBJECTS[row["object_type"]][0].table, id=row["object_id"])
+    _check_unneeded(tx, row, owned, target)
+    tx.set(row, target_project=target, taken=DUPLICATE)
+    _follow(tx, row["object_type"], owned)
     return row
 
 
 def delete(request, tx, row) -> None:
-    _end(tx, row)
+    owned = tx.one(OBJECTS[row["object_type"]][0].table, id=row["object_id"])
+    _check_unneeded(tx, row, owned, None)
     tx.delete(row)
+    _follow(tx, row["object_type"], owned)
 
 
-def _end(tx, row) -> None:
-    """Nobody may be using the object because of the policy any more."""
-    collection, _ = OBJECTS[row["object_type"]]
-    owned = tx.one(collection.table, id=row["object_id"])
-    if owned is None:
-        return
-    if row["target_project"] != EVERYBODY:
-        _check_unused(tx, row)
-    elif row["object_type"] == "network":
-        networks.close(tx, owned, row["action"])
-    else:
-        tx.set(owned, shared=False)
-
-
-def _check_unused(tx, row) -> None:
-    if row["object_type"] == "network":
-        used = tx.one(PORTS, lock=False, network_id=row["object_id"], project_id=row["target_project"])
-    elif row["object_type"] == "security_group":
-        ports = [each["port_id"] for each in tx.all(PORT_GROUPS, security_group_id=row["object_id"])]
-        used = tx.one(PORTS, lock=False, id=ports, project_id=row["target_project"]) if ports else None
-    else:
-        used = None
-    if used is not None:
+def _check_unneeded(tx, row, owned, instead: str | None) -> None:
+    """Whoever uses the object because of the policy must be allowed by another."""
+    target, action = row["target_project"], row["action"]
+    if action == EXTERNAL and target == EVERYBODY and owned["is_default"]:
         raise Error(
             409,
             "RbacPolicyInUse",
-            f"RBAC policy on object {row['object_id']} cannot be removed because "
-            f"other objects depend on it: port {used['id']}.",
+            f"Network {owned['id']} is the default external network: make another one the default before.",
         )
+    left = (sharing.targets(tx, owned["id"], action) - {target}) | ({instead} if instead else set())
+    if EVERYBODY in left:
+        return
+    users = _users(tx, row, owned) - left
+    if action == SHARED:
+        users -= {owned["project_id"]}
+    if target != EVERYBODY:
+        users &= {target}
+    if users:
+        raise Error(
+            409,
+            "RbacPolicyInUse",
+            f"RBAC policy on object {owned['id']} cannot be removed because other "
+            f"objects depend on it: of project {', '.join(sorted(users))}.",
+        )
+
+
+def _users(tx, row, owned) -> set[str]:
+    """The projects that use the object in the way the policy allows."""
+    kind = row["object_type"]
+    if kind == "subnetpool":
+        found = tx.all(SUBNETS, subnetpool_id=owned["id"])
+    elif kind == "address_scope":
+        found = tx.all(SUBNETPOOL.table, address_scope_id=owned["id"])
+    elif kind == "security_group":
+        ports = [each["port_id"] for each in tx.all(PORT_GROUPS, security_group_id=owned["id"])]
+        found = tx.all(PORTS, id=ports)
+    elif row["action"] == EXTERNAL:
+        found = tx.all(ROUTERS, gateway_network_id=owned["id"])
+        found += tx.all(FLOATING_IPS, floating_network_id=owned["id"])
+    else:
+        found = [port for port in tx.all(PORTS, network_id=owned["id"]) if not port_rows.is_automatic(port)]
+    return {each["project_id"] for each in found} - {""}
 
 
 COLLECTION = Collection(

@@ -52,6 +52,7 @@ IPV6_ONLY = frozenset(
     ("icmpv6", "ipv6-encap", "ipv6-frag", "ipv6-icmp", "ipv6-nonxt", "ipv6-opts", "ipv6-route")
 )
 LARGEST_TYPE = 255
+IPV6_NUMBERS = frozenset(str(PROTOCOLS[name]) for name in IPV6_ONLY)
 
 
 def protocol(value: Any) -> str | None:
@@ -234,7 +235,7 @@ def _may_use(request, group) -> bool:
 
 def _check_protocol(values: dict) -> None:
     name, low, high = values["protocol"], values["port_range_min"], values["port_range_max"]
-    if name in IPV6_ONLY and values["ethertype"] != "IPv6":
+    if (name in IPV6_ONLY or name in IPV6_NUMBERS) and values["ethertype"] != "IPv6":
         raise Error(
             400,
             "SecurityGroupEthertypeConflictWithProtocol",

@@ -161,8 +161,10 @@ COLLECTION = Collection(
 
 
 async def index(request, ctx) -> dict:
-    """List groups; the first look of a project makes its default group."""
-    project_id = request.caller.project_id
+    """List groups; the first look at a project makes its default group."""
+    caller = request.caller
+    asked = request.query_all("project_id") + request.query_all("tenant_id")
+    project_id = asked[0] if asked and caller.admin else caller.project_id
     if project_id and await ctx.read(_lacks_default, project_id):
         await ctx.write(default_of, project_id)
     return await ctx.read(partial(_index, request))

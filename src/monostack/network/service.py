@@ -65,6 +65,7 @@ SERVICE = Service(
         SUBNETPOOLS,
         address_scopes.ADDRESS_SCOPES,
         topologies.TOPOLOGIES,
+        agents.NOTES,
         bootstrap.DONE,
     ),
     parts=PART_KINDS,

@@ -29,29 +29,38 @@ POLICIES = Table(
     Index("network_rbac_policies_target", "target_project", "object_type"),
 )
 
-_GRANTS = query(
-    sa.select(POLICIES.c.object_id)
-    .where(
-        POLICIES.c.object_id == sa.bindparam("of_object"),
-        POLICIES.c.action == SHARED,
-        POLICIES.c.target_project.in_([sa.bindparam("to_project"), EVERYBODY]),
+
+def _grants(*actions: str):
+    return query(
+        sa.select(POLICIES.c.object_id)
+        .where(
+            POLICIES.c.object_id == sa.bindparam("of_object"),
+            POLICIES.c.action.in_(actions),
+            POLICIES.c.target_project.in_([sa.bindparam("to_project"), EVERYBODY]),
+        )
+        .limit(1)
     )
-    .limit(1)
-)
+
+
+_USE, _SIGHT = _grants(SHARED), _grants(SHARED, EXTERNAL)
 
 
 def granted(object_type: str):
-    """A Core SELECT of the ids of objects that are shared with the "viewer" or with everybody."""
+    """A Core SELECT of the ids of objects that the "viewer" sees because of a policy."""
     return sa.select(POLICIES.c.object_id).where(
         POLICIES.c.object_type == object_type,
-        POLICIES.c.action == SHARED,
         POLICIES.c.target_project.in_([sa.bindparam("viewer"), EVERYBODY]),
     )
 
 
 def is_granted(db, object_id: str, project_id: str | None) -> bool:
-    """Whether the object is shared with the project or with everybody."""
-    return db.first(_GRANTS, of_object=object_id, to_project=project_id or "") is not None
+    """Whether the object may be used by the project because of a policy."""
+    return db.first(_USE, of_object=object_id, to_project=project_id or "") is not None
+
+
+def is_seen(db, object_id: str, project_id: str | None) -> bool:
+    """Whether the object is seen by the project because of a policy."""
+    return db.first(_SIGHT, of_object=object_id, to_project=project_id or "") is not None
 
 
 def is_open(db, row, project_id: str | None) -> bool:
@@ -67,20 +76,35 @@ def granted_among(db, ids: list[str], project_id: str | None) -> set[str]:
     return {row["object_id"] for row in rows}
 
 
+def shared_with(db, object_type: str, project_id: str | None) -> set[str]:
+    """The ids of all objects of a kind that are shared with the project or with everybody."""
+    rows = db.all(
+        POLICIES, object_type=object_type, action=SHARED, target_project=[project_id or "", EVERYBODY]
+    )
+    return {row["object_id"] for row in rows}
+
+
+def targets(db, object_id: str, action: str) -> set[str]:
+    """Whom the policies of an object name."""
+    return {row["target_project"] for row in db.all(POLICIES, object_id=object_id, action=action)}
+
+
 def mirror(tx, object_type: str, row, action: str, wanted: bool) -> None:
-    """Let there be a policy for everybody just when the object's flag says so."""
-    found = tx.one(POLICIES, object_id=row["id"], action=action, target_project=EVERYBODY)
-    if wanted and found is None:
-        tx.insert(
-            POLICIES,
-            project_id=row["project_id"],
-            object_type=object_type,
-            object_id=row["id"],
-            action=action,
-            target_project=EVERYBODY,
-        )
-    elif not wanted and found is not None:
-        tx.delete(found)
+    """The flag of an object was set: there is a policy for everybody, or (external: for anybody) none."""
+    if wanted:
+        if tx.one(POLICIES, object_id=row["id"], action=action, target_project=EVERYBODY) is None:
+            tx.insert(
+                POLICIES,
+                project_id=row["project_id"],
+                object_type=object_type,
+                object_id=row["id"],
+                action=action,
+                target_project=EVERYBODY,
+            )
+    elif action == EXTERNAL:
+        tx.delete_all(POLICIES, object_id=row["id"], action=action)
+    else:
+        tx.delete_all(POLICIES, object_id=row["id"], action=action, target_project=EVERYBODY)
 
 
 def forget(tx, object_id: str) -> None:

@@ -50,9 +50,19 @@ ATTRIBUTES = (
     DESCRIPTION,
     Attribute("name", required=True, check=_name, **GIVEN),
     Attribute("prefixes", post=True, put=True, required=True, check=_prefixes),
-    Attribute("min_prefixlen", check=_length, convert=checks.integer, **GIVEN),
-    Attribute("max_prefixlen", check=_length, convert=checks.integer, **GIVEN),
-    Attribute("default_prefixlen", check=_length, convert=checks.integer, **GIVEN),
+    Attribute(
+        "min_prefixlen", lambda row: str(row["min_prefixlen"]), check=_length, convert=checks.integer, **GIVEN
+    ),
+    Attribute(
+        "max_prefixlen", lambda row: str(row["max_prefixlen"]), check=_length, convert=checks.integer, **GIVEN
+    ),
+    Attribute(
+        "default_prefixlen",
+        lambda row: str(row["default_prefixlen"]),
+        check=_length,
+        convert=checks.integer,
+        **GIVEN,
+    ),
     Attribute(
         "default_quota", check=checks.or_none(checks.number(0, 2**31 - 1)), convert=checks.integer, **GIVEN
     ),
@@ -151,7 +161,16 @@ def _only_default(tx, version: int, id: str | None) -> None:  # noqa: A002
 def _check_scope(request, tx, row, scope_id: str | None) -> None:
     if scope_id is None:
         return
-    scope = ADDRESS_SCOPE.find(tx, request.caller, scope_id)
+    caller = request.caller
+    scope = ADDRESS_SCOPE.find(tx, caller, scope_id)
+    named = caller.project_id in sharing.targets(tx, scope_id, sharing.SHARED)
+    if not (caller.admin or named or scope["project_id"] == caller.project_id):
+        raise Error(
+            400,
+            "IllegalSubnetPoolAssociationToAddressScope",
+            f"Illegal subnetpool association: subnetpool {row['id']} cannot be associated with address scope "
+            f"{scope_id}, which is not yours.",
+        )
     if scope["ip_version"] != row["ip_version"]:
         raise Error(
             400,
@@ -347,7 +366,7 @@ COLLECTION = Collection(
     create=create,
     update=update,
     delete=delete,
-    parents=lambda db, row, viewer: {"shared": row.get("shared", False)},
+    parents=lambda db, row, viewer: {"shared": "id" in row and sharing.is_open(db, row, viewer)},
 )
 
 ONE = "/v2.0/subnetpools/{id}/"

@@ -20,6 +20,7 @@ from monostack.network.attributes import DESCRIPTION, ID, NAME, OWNER, STANDARD,
 from monostack.network.checks import parsed_network
 from monostack.network.collection import Collection, routes, save
 from monostack.network.networks import COLLECTION as NETWORK
+from monostack.network.networks import check_mtu, shared_test
 from monostack.network.ports import rows as port_rows
 from monostack.network.subnetpools import COLLECTION as SUBNETPOOL
 from monostack.network.tables import ADDRESSES, EVERYBODY, NETWORKS, PORTS, ROUTERS, SUBNETS
@@ -82,7 +83,7 @@ SEEN = sa.or_(
 
 
 def may_see(db, row, viewer: str | None) -> bool:
-    return row["audience"] in (viewer, EVERYBODY) or sharing.is_granted(db, row["network_id"], viewer)
+    return row["audience"] in (viewer, EVERYBODY) or sharing.is_seen(db, row["network_id"], viewer)
 
 
 def invalid(message: str) -> Error:
@@ -122,6 +123,7 @@ def _pool(request, tx, values: dict):
 def store(tx, network, values: dict, pool=None):
     """Add a subnet, cut from a pool if one is given; `values` by the wire's names."""
     version = values["ip_version"]
+    check_mtu(network["mtu"], {version})
     cidr = _cidr(tx, network, values, pool)
     _check_modes(values, cidr)
     gateway = _gateway(cidr, values)
@@ -410,6 +412,8 @@ COLLECTION = Collection(
     ("SubnetNotFound", "Subnet {id} could not be found."),
     among=SEEN,
     may_see=may_see,
+    sieve=lambda request, db: shared_test(request, db, lambda row: row["network_id"]),
+    sieves=frozenset(("shared",)),
     create=create,
     update=update,
     delete=delete,

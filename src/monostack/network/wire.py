@@ -139,19 +139,25 @@ class NetworkWire(Wire):
 
     def links(self, request: Request, key: str, page: Any) -> dict[str, Any]:
         limit = request.paging.limit
-        if limit is None or not page:
+        if limit is None:
             return {}
         links = []
         full, backwards = len(page) >= limit, request.paging.backwards
         if full or backwards:
-            links.append({"rel": "next", "href": self._link(request, page[-1]["id"], False)})
+            links.append(
+                {"rel": "next", "href": self._link(request, page[-1]["id"] if page else None, False)}
+            )
         if full or not backwards:
-            links.append({"rel": "previous", "href": self._link(request, page[0]["id"], True)})
-        return {key + "_links": links} if links else {}
+            links.append(
+                {"rel": "previous", "href": self._link(request, page[0]["id"] if page else None, True)}
+            )
+        return {key + "_links": links}
 
-    def _link(self, request: Request, marker: str, backwards: bool) -> str:
+    def _link(self, request: Request, marker: str | None, backwards: bool) -> str:
+        """This list from the marker on; without one from its end."""
         pairs = [(name, value) for name, value in request.pairs if name not in ("marker", "page_reverse")]
-        pairs.append(("marker", marker))
+        if marker is not None:
+            pairs.append(("marker", marker))
         if backwards:
             pairs.append(("page_reverse", "True"))
         return f"{request.base}{request.full_path.removeprefix(request.root)}?{urlencode(pairs)}"

@@ -107,3 +107,16 @@ def test_tags_count_in_the_revision(demo, three):
     assert demo.get(path)["network"]["revision_number"] == 2
     demo.put(path + "/tags", {"tags": ["red"]})
     assert demo.get(path)["network"]["revision_number"] == 2
+
+
+def test_an_empty_page_leads_back(demo, three):
+    parameters = {
+        "id": [each["id"] for each in three],
+        "sort_key": "name",
+        "limit": 1,
+        "marker": three[2]["id"],
+    }
+    last = demo.get("/networks", **parameters)
+    assert last["networks"] == [] and [each["rel"] for each in last["networks_links"]] == ["previous"]
+    back = demo.api.client.get(last["networks_links"][0]["href"]).json()
+    assert names(back) == ["c"]

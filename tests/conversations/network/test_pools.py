@@ -18,7 +18,7 @@ def cut(caller, network, expected: int = 201, **values):
 def test_a_new_pool_has_what_clients_expect(demo):
     made = pool(demo, prefixes=["10.10.0.0/17", "10.10.128.0/17"], default_prefixlen="26")
     assert made["prefixes"] == ["10.10.0.0/16"] and made["ip_version"] == 4
-    assert (made["min_prefixlen"], made["default_prefixlen"], made["max_prefixlen"]) == (8, 26, 32)
+    assert (made["min_prefixlen"], made["default_prefixlen"], made["max_prefixlen"]) == ("8", "26", "32")
     assert made["shared"] is False and made["is_default"] is False
     assert made["default_quota"] is None and made["address_scope_id"] is None and made["tags"] == []
 
@@ -230,6 +230,17 @@ def test_a_topology_is_taken_down(demo):
     assert demo.get("/routers")["routers"] == []
     demo.refused("GET", f"/networks/{made['id']}", 404, "NetworkNotFound")
     demo.refused("DELETE", path, 404, "AutoAllocatedTopologyNotFound")
+
+
+def test_only_the_owner_puts_pools_into_a_scope_shared_with_all(admin, demo):
+    made = scope(admin, shared=True)
+    demo.refused(
+        "POST",
+        "/subnetpools",
+        400,
+        "IllegalSubnetPoolAssociationToAddressScope",
+        {"subnetpool": {"name": "q", "prefixes": ["10.10.5.0/24"], "address_scope_id": made["id"]}},
+    )
 
 
 def test_a_topology_needs_an_outside(admin, demo, public):

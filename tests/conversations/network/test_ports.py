@@ -366,3 +366,22 @@ def test_many_at_once_or_none(demo, network, subnet):
     two[1]["fixed_ips"] = [{"ip_address": "192.168.0.1"}]
     demo.refused("POST", "/ports", 400, "InvalidIpForNetwork", {"ports": two})
     assert len(demo.get("/ports", device_owner="")["ports"]) == 2
+
+
+def test_groups_that_keep_state_and_that_do_not_are_not_mixed(demo, network):
+    keeps, keeps_not = demo.group(), demo.group(stateful=False)
+    both = [keeps["id"], keeps_not["id"]]
+    demo.refused(
+        "POST",
+        "/ports",
+        409,
+        "SecurityGroupConflict",
+        {"port": {"network_id": network["id"], "security_groups": both}},
+    )
+    port = demo.port(network, security_groups=both[:1])
+    demo.refused(
+        "PUT", f"/ports/{port['id']}", 409, "SecurityGroupConflict", {"port": {"security_groups": both}}
+    )
+    demo.refused(
+        "PUT", f"/ports/{port['id']}", 400, "HTTPBadRequest", {"port": {"security_groups": both[:1] * 2}}
+    )

@@ -46,6 +46,18 @@ def test_agents_are_the_administrators(admin, demo):
     assert admin.get("/agents", alive="false")["agents"] == []
 
 
+def test_an_agent_takes_notes_and_is_switched_off(admin, demo, public):
+    agent = admin.get("/agents", agent_type="L3 agent")["agents"][0]
+    path = f"/agents/{agent['id']}"
+    body = {"agent": {"description": "rack 7", "admin_state_up": False}}
+    assert admin.put(path, body)["agent"]["description"] == "rack 7"
+    assert admin.get(path)["agent"]["admin_state_up"] is False
+    router = demo.router(external_gateway_info={"network_id": public["id"]})
+    assert admin.get(f"/routers/{router['id']}/l3-agents") == {"agents": []}
+    demo.refused("PUT", path, 403, "PolicyNotAuthorized", body)
+    admin.refused("PUT", path, 400, "HTTPBadRequest", {"agent": {"host": "x"}})
+
+
 def test_who_serves_a_network(admin, demo, eventually):
     network = demo.network()
     demo.subnet(network)

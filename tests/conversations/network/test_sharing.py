@@ -39,7 +39,7 @@ def test_a_network_is_shared_with_one_project(demo, other, guest):
         "PUT", f"/networks/{network['id']}", 403, "PolicyNotAuthorized", {"network": {"name": "mine"}}
     )
     words = demo.refused("DELETE", f"/rbac-policies/{policy['id']}", 409, "RbacPolicyInUse")
-    assert port["id"] in words
+    assert guest in words
     other.delete(f"/ports/{port['id']}")
     demo.delete(f"/rbac-policies/{policy['id']}")
     other.refused("GET", f"/networks/{network['id']}", 404, "NetworkNotFound")
@@ -62,7 +62,7 @@ def test_the_flags_and_the_policies_say_the_same(admin, public):
 def test_an_external_network_in_use_stays_external(admin, demo, public):
     demo.router(external_gateway_info={"network_id": public["id"]})
     policy = admin.get("/rbac-policies", object_id=public["id"])["rbac_policies"][0]
-    admin.refused("DELETE", f"/rbac-policies/{policy['id']}", 409, "ExternalNetworkInUse")
+    admin.refused("DELETE", f"/rbac-policies/{policy['id']}", 409, "RbacPolicyInUse")
 
 
 def test_everybody_is_for_administrators_to_name(demo):
@@ -94,13 +94,6 @@ def test_what_cannot_be(admin, demo, other, guest):
     demo.refused("POST", "/rbac-policies", 400, "HTTPBadRequest", {"rbac_policy": good | {"object_id": "x"}})
     other.refused(
         "POST", "/rbac-policies", 404, "NetworkNotFound", {"rbac_policy": good | {"target_tenant": "x"}}
-    )
-    admin.refused(
-        "POST",
-        "/rbac-policies",
-        400,
-        "InvalidInput",
-        {"rbac_policy": good | {"action": "access_as_external"}},
     )
 
 
@@ -135,3 +128,35 @@ def test_the_quota_ends_it(admin, demo, guest):
         "target_tenant": guest,
     }
     demo.refused("POST", "/rbac-policies", 409, "OverQuota", {"rbac_policy": body})
+
+
+def test_a_network_is_external_for_one_project(admin, demo, other, guest):
+    network = admin.network(name="outside")
+    admin.subnet(network, "203.0.113.0/24", enable_dhcp=False)
+    policy = share(admin, "network", network, guest, "access_as_external")
+    assert admin.get(f"/networks/{network['id']}")["network"]["router:external"] is True
+    demo.refused("GET", f"/networks/{network['id']}", 404, "NetworkNotFound")
+    router = other.router(external_gateway_info={"network_id": network["id"]})
+    admin.refused("DELETE", f"/rbac-policies/{policy['id']}", 409, "RbacPolicyInUse")
+    everybody = share(admin, "network", network, "*", "access_as_external")
+    admin.delete(f"/rbac-policies/{policy['id']}")
+    assert demo.get(f"/networks/{network['id']}")["network"]["router:external"] is True
+    other.delete(f"/routers/{router['id']}")
+    admin.delete(f"/rbac-policies/{everybody['id']}")
+    assert admin.get(f"/networks/{network['id']}")["network"]["router:external"] is False
+
+
+def test_the_default_way_out_stays_open(admin, public):
+    policy = admin.get("/rbac-policies", object_id=public["id"])["rbac_policies"][0]
+    admin.refused("DELETE", f"/rbac-policies/{policy['id']}", 409, "RbacPolicyInUse")
+
+
+def test_shared_is_what_is_shared_with_the_one_who_asks(demo, other, guest):
+    network = demo.network(name="n")
+    subnet = demo.subnet(network)
+    share(demo, "network", network, guest)
+    assert [each["id"] for each in other.get("/networks", shared="true")["networks"]] == [network["id"]]
+    assert network["id"] not in [each["id"] for each in other.get("/networks", shared="false")["networks"]]
+    assert [each["id"] for each in other.get("/subnets", shared="true")["subnets"]] == [subnet["id"]]
+    assert demo.get("/networks", shared="true")["networks"] == []
+    demo.refused("GET", "/networks?shared=maybe", 400, "InvalidInput")

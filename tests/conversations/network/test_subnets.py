@@ -253,3 +253,31 @@ def test_both_versions_give_an_address_each(demo):
 def test_ipv6_modes_that_cannot_be(demo, values):
     sent = body(demo.network(), **{"cidr": "fd00::/64", "ip_version": 6} | values)
     assert demo.api.post("/subnets", json=sent).status_code == 400
+
+
+def test_an_mtu_too_small_for_the_version_is_refused(demo):
+    small = demo.network(mtu=1279)
+    demo.subnet(small)
+    demo.refused(
+        "POST",
+        "/subnets",
+        409,
+        "NetworkMTUSubnetConflict",
+        {"subnet": {"network_id": small["id"], "ip_version": 6, "cidr": "fd00::/64"}},
+    )
+    demo.refused("PUT", f"/networks/{small['id']}", 409, "NetworkMTUSubnetConflict", {"network": {"mtu": 67}})
+
+
+def test_service_types_keep_a_subnet_for_their_ports(demo):
+    network = demo.network()
+    demo.subnet(network, "10.1.0.0/24", service_types=["test:one"])
+    two = demo.subnet(network, "10.2.0.0/24", service_types=["test:two"])
+    port = demo.port(network, device_owner="test:two")
+    assert [each["subnet_id"] for each in port["fixed_ips"]] == [two["id"]]
+    demo.refused(
+        "POST",
+        "/ports",
+        409,
+        "IpAddressGenerationFailureNoMatchingSubnet",
+        {"port": {"network_id": network["id"], "device_owner": "test:three"}},
+    )

@@ -78,7 +78,7 @@ def create(
     secure = network["port_security_enabled"] and not service_port if port_security is None else port_security
     id = new_uuid()  # noqa: A001
     mac = mac or new_mac(tx, network["id"])
-    given = addresses.give(tx, network, id, mac, fixed_ips)
+    given = addresses.give(tx, network, id, mac, fixed_ips, device_owner=device_owner)
     groups = chosen_groups(tx, project_id, groups, secure, bool(given), service_port, see_all)
     check_pairs(secure, pairs)
     row = tx.insert(
@@ -140,15 +140,24 @@ def chosen_groups(
             "Port security must be enabled and port must have an IP address in order to use security groups.",
         )
     if asked:
-        found = {
-            row["id"]
-            for row in tx.all(SECURITY_GROUPS, id=asked)
-            if see_all or row["project_id"] == project_id or sharing.is_granted(tx, row["id"], project_id)
-        }
-        for group in asked:
-            if group not in found:
-                raise Error(404, "SecurityGroupNotFound", f"Security group {group} does not exist")
+        _check_groups(tx, project_id, asked, see_all)
     return asked
+
+
+def _check_groups(tx, project_id: str, asked: list[str], see_all: bool) -> None:
+    found = {row["id"]: row for row in tx.all(SECURITY_GROUPS, id=asked)}
+    for group in asked:
+        row = found.get(group)
+        if row is None or not (
+            see_all or row["project_id"] == project_id or sharing.is_granted(tx, group, project_id)
+        ):
+            raise Error(404, "SecurityGroupNotFound", f"Security group {group} does not exist")
+    if len({row["stateful"] for row in found.values()}) > 1:
+        raise Error(
+            409,
+            "SecurityGroupConflict",
+            "Cannot apply both stateful and stateless security groups on the same port at the same time.",
+        )
 
 
 def check_pairs(secure: bool, pairs: list[dict]) -> None:

@@ -82,7 +82,7 @@ def attach(tx, router, network, wanted: dict[str, Any]) -> None:
 
 
 def _make(tx, router, network, fixed_ips: list[dict] | None):
-    port = port_rows.create(
+    return port_rows.create(
         tx,
         network,
         project_id="",
@@ -92,9 +92,6 @@ def _make(tx, router, network, fixed_ips: list[dict] | None):
         device_owner=port_rows.ROUTER_GATEWAY,
         fixed_ips=fixed_ips,
     )
-    if not port["fixed_ips"]:
-        raise refuse(f"No IPs available for external network {network['id']}")
-    return port
 
 
 def _take_away(tx, router) -> None:

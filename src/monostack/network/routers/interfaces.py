@@ -79,7 +79,7 @@ def join(tx, router, subnet):
 
 def _given(request, tx, router, port_id: str):
     port = PORT.find(tx, request.caller, port_id)
-    if port["device_id"] and port["device_id"] != router["id"]:
+    if port["device_id"]:
         raise Error(
             409,
             "PortInUse",
