@@ -103,7 +103,7 @@ def detail(request, db) -> dict[str, Any]:
 def show(request, db) -> dict[str, Any]:
     row = _find(request, db)
     _with_servers(request, db, [row], _wants_servers(request))
-    return {"hypervisor": request.render(DETAIL, _measured(db, row))}
+    return {"hypervisor": request.render(DETAIL, measured(db, row))}
 
 
 def uptime(request, db) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def uptime(request, db) -> dict[str, Any]:
 
 def statistics(request, db) -> dict[str, Any]:
     """The sum over all hosts that are not disabled."""
-    found = [_measured(db, row) for row in hosts.known(db) if not row["disabled"]]
+    found = [measured(db, row) for row in hosts.known(db) if not row["disabled"]]
     sums = {name: sum(row[name] or 0 for row in found) for name in SUMMED}
     return {
         "hypervisor_statistics": {"count": len(found)} | sums | {"disk_available_least": sums["free_disk_gb"]}
@@ -149,7 +149,7 @@ def _list(request, db, shown: tuple[Field, ...]) -> dict[str, Any]:
         found = _after(request, found)[:limit]
     _with_servers(request, db, found, _wants_servers(request))
     if shown is DETAIL:
-        found = [_measured(db, row) for row in found]
+        found = [measured(db, row) for row in found]
     answer = {"hypervisors": request.render_all(shown, found)}
     if paged and found and len(found) == limit:
         marker = str(answer["hypervisors"][-1]["id"])
@@ -211,7 +211,7 @@ def _with_servers(request, db, found: list, wanted: bool) -> None:
         row["servers"] = by_host.get(row["name"], empty)
 
 
-def _measured(db, row) -> dict[str, Any]:
+def measured(db, row) -> dict[str, Any]:
     """The host with what is used of it."""
     from monostack import placement
 

@@ -2,7 +2,7 @@
 own.
 
 Another class would apply to nobody; it is shown as what it is, the same as the default, and cannot be
-changed.
+changed. What networking counts can still be named until 2.49 and is repeated to who asks; it limits nothing.
 
 Source: compute API reference, "Quota class sets".
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from monostack.compute import quotas
-from monostack.compute.quota_sets import ELSEWHERE, FILES, with_elsewhere
+from monostack.compute.quota_sets import FILES, with_elsewhere
 from monostack.kit import quota
 from monostack.kit.errors import Error
 from monostack.kit.resource import Field, Route
@@ -56,13 +56,12 @@ def update(request, tx) -> dict[str, Any]:
             400, "BadRequest", f"No project is in the quota class {name}: only '{DEFAULT}' can be changed."
         )
     for resource, limit in request.body["quota_class_set"].items():
-        if resource not in ELSEWHERE:
-            quota.set_limit(tx, quotas.SERVICE, "", resource, int(limit))
+        quota.set_limit(tx, quotas.SERVICE, "", resource, int(limit))
     return {"quota_class_set": request.render(SET, _limits(tx))}
 
 
 def _limits(db) -> dict[str, Any]:
-    return with_elsewhere(quota.limits(db, quotas.SERVICE, "", quotas.DEFAULTS))
+    return quota.limits(db, quotas.SERVICE, "", with_elsewhere(quotas.DEFAULTS))
 
 
 ROUTES = (

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from monostack.compute import quotas, server_groups
+from monostack.compute import quotas, server_groups, user_limits
 from monostack.kit import quota
 from monostack.kit.errors import Error
 from monostack.kit.resource import Field, Response, Route
@@ -22,11 +22,6 @@ RULE = "os_compute_api:os-quota-sets:"
 NETWORKING = (2, 35)
 FILES = (2, 56)
 ELSEWHERE = ("fixed_ips", "floating_ips", "security_group_rules", "security_groups")
-NEW_LIMITS_FOR_USERS = (
-    "This cloud keeps quotas for projects, not for single users in them: leave user_id out, or give the user "
-    "a project of their own."
-)
-
 SET = (
     Field("cores"),
     Field("fixed_ips", until=NETWORKING),
@@ -52,44 +47,51 @@ def target(request, db) -> dict[str, str]:
 
 def show(request, db) -> dict[str, Any]:
     project_id = _project(request, db)
-    return {"quota_set": request.render(SHOWN, _limits(db, project_id) | {"id": project_id})}
+    return {"quota_set": request.render(SHOWN, _limits(request, db, project_id) | {"id": project_id})}
 
 
 def detail(request, db) -> dict[str, Any]:
     """Each limit with what is in use; what is limited for each server or key owner is not in use by a
     project."""
     project_id = _project(request, db)
-    used = _used(db, project_id)
+    used = _used(request, db, project_id)
     row: dict[str, Any] = {
         name: {"limit": limit, "in_use": used.get(name, 0), "reserved": 0}
-        for name, limit in _limits(db, project_id).items()
+        for name, limit in _limits(request, db, project_id).items()
     }
     return {"quota_set": request.render(SHOWN, row | {"id": project_id})}
 
 
 def defaults(request, db) -> dict[str, Any]:
     project_id = _project(request, db)
-    return {"quota_set": request.render(SHOWN, _limits(db, "") | {"id": project_id})}
+    limits = with_elsewhere(quota.limits(db, quotas.SERVICE, "", quotas.DEFAULTS))
+    return {"quota_set": request.render(SHOWN, limits | {"id": project_id})}
 
 
 def update(request, tx) -> dict[str, Any]:
-    project_id = _project(request, tx)
-    if "user_id" in request.query:
-        raise Error(400, "BadRequest", NEW_LIMITS_FOR_USERS)
+    """Set limits of the project, or with user_id of one user in it."""
+    project_id, user_id = _project(request, tx), request.query.get("user_id")
     asked = dict(request.body["quota_set"])
     force = boolean(str(asked.pop("force", False)))
     wanted = {name: int(value) for name, value in asked.items() if name not in ELSEWHERE}
     if not force:
-        _demand_room(wanted, _used(tx, project_id))
-    for name, limit in wanted.items():
-        quota.set_limit(tx, quotas.SERVICE, project_id, name, limit)
-    return {"quota_set": request.render(SET, _limits(tx, project_id))}
+        _demand_room(wanted, _used(request, tx, project_id))
+    if user_id is None:
+        for name, limit in wanted.items():
+            quota.set_limit(tx, quotas.SERVICE, project_id, name, limit)
+    else:
+        _demand_for_user(tx, project_id, wanted, force)
+        quota.lock(tx, quotas.SERVICE, project_id)
+        user_limits.put(tx, project_id, user_id[:64], wanted)
+    return {"quota_set": request.render(SET, _limits(request, tx, project_id))}
 
 
 def delete(request, tx) -> Response:
-    """Back to the defaults."""
-    if "user_id" not in request.query:
-        quota.reset(tx, quotas.SERVICE, request.path["id"])
+    """Back to the defaults, or with user_id to what the project has."""
+    project_id, user_id = request.path["id"], request.query.get("user_id")
+    user_limits.reset(tx, project_id, user_id)
+    if user_id is None:
+        quota.reset(tx, quotas.SERVICE, project_id)
     return Response(202)
 
 
@@ -98,12 +100,39 @@ def with_elsewhere(limits: Mapping[str, int]) -> dict[str, int]:
     return dict(limits) | dict.fromkeys(ELSEWHERE, quota.UNLIMITED)
 
 
-def _limits(db, project_id: str) -> dict[str, int]:
-    return with_elsewhere(quota.limits(db, quotas.SERVICE, project_id, quotas.DEFAULTS))
+def _limits(request, db, project_id: str) -> dict[str, int]:
+    """What is in force for the project, or for the user whom the query names."""
+    limits = quota.limits(db, quotas.SERVICE, project_id, quotas.DEFAULTS)
+    user_id = request.query.get("user_id")
+    if user_id is not None:
+        limits |= user_limits.of(db, project_id, user_id)
+    return with_elsewhere(limits)
 
 
-def _used(db, project_id: str) -> dict[str, int]:
+def _used(request, db, project_id: str) -> dict[str, int]:
+    user_id = request.query.get("user_id")
+    if user_id is not None:
+        return user_limits.used(db, project_id, user_id)
     return quotas.used(db, project_id) | {"server_groups": server_groups.count(db, project_id)}
+
+
+def _demand_for_user(db, project_id: str, wanted: Mapping[str, int], force: bool) -> None:
+    """A user is limited in what servers take, and below the project."""
+    others = sorted(set(wanted) - set(user_limits.RESOURCES))
+    if others:
+        raise Error(
+            400,
+            "BadRequest",
+            f"{', '.join(others)} cannot be limited for a user, only for a project. For a user there are: "
+            f"{', '.join(user_limits.RESOURCES)}.",
+        )
+    project = quota.limits(db, quotas.SERVICE, project_id, quotas.DEFAULTS)
+    for name, limit in wanted.items():
+        most = project[name]
+        if not force and most != quota.UNLIMITED and (limit > most or limit == quota.UNLIMITED):
+            raise Error(
+                400, "BadRequest", f"Quota limit {limit} for {name} must be less than or equal to {most}."
+            )
 
 
 def _demand_room(wanted: Mapping[str, int], used: Mapping[str, int]) -> None:

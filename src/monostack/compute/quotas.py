@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
+from monostack.compute import user_limits
 from monostack.compute.servers.rows import SERVERS
 from monostack.kit import quota
 from monostack.kit.db import query
@@ -42,9 +43,9 @@ def used(db, project_id: str) -> dict[str, int]:
     return {"instances": int(found[0]), "cores": int(found[1]), "ram": int(found[2])}
 
 
-def take(tx, project_id: str, least: int, most: int, vcpus: int, ram: int) -> int:
-    """How many servers of that size may be made now, at least `least` and at most `most`; raises Error
-    403."""
+def take(tx, project_id: str, user_id: str, least: int, most: int, vcpus: int, ram: int) -> int:
+    """How many servers of that size the user may make now in the project, at least `least` and at most
+    `most`; raises Error 403."""
     each = {"instances": 1, "cores": vcpus, "ram": ram}
     have = {}
 
@@ -56,12 +57,21 @@ def take(tx, project_id: str, least: int, most: int, vcpus: int, ram: int) -> in
         quota.check(
             tx, SERVICE, project_id, DEFAULTS, {name: size * most for name, size in each.items()}, count
         )
-        return most
     except quota.Over as over:
-        allowed = {name: limit for name, (_, _, limit) in over.over.items()}
+        most = _fit(each, least, most, have, {name: limit for name, (_, _, limit) in over.over.items()})
+    own = {name: limit for name, limit in user_limits.of(tx, project_id, user_id).items() if limit >= 0}
+    if not own:
+        return most
+    return _fit(each, least, most, user_limits.used(tx, project_id, user_id), own)
+
+
+def _fit(
+    each: Mapping[str, int], least: int, most: int, have: Mapping[str, int], allowed: Mapping[str, int]
+) -> int:
+    """How many of that size fit below the limits; raises Error 403 when not even `least` do."""
     fit = min((allowed[name] - have[name]) // each[name] for name in allowed)
     if fit >= least:
-        return fit
+        return min(fit, most)
     wanted = {name: each[name] * least for name in allowed if have[name] + each[name] * least > allowed[name]}
     raise over_words(wanted, have, allowed)
 

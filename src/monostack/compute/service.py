@@ -11,6 +11,7 @@ from monostack.compute import (
     keypairs,
     limits,
     metadata,
+    old_hosts,
     quota_classes,
     quota_sets,
     root,
@@ -19,6 +20,7 @@ from monostack.compute import (
     server_tags,
     services,
     usage,
+    user_limits,
 )
 from monostack.compute.consoles import api as consoles
 from monostack.compute.consoles.service import NOVNC, SERIAL
@@ -44,6 +46,7 @@ TABLES = (
     CONSOLE_TOKENS,
     server_groups.GROUPS,
     aggregates.AGGREGATES,
+    user_limits.LIMITS,
 )
 ROUTES = (
     *root.ROUTES,
@@ -64,6 +67,7 @@ ROUTES = (
     *availability_zones.ROUTES,
     *aggregates.ROUTES,
     *hypervisors.ROUTES,
+    *old_hosts.ROUTES,
     *usage.ROUTES,
     *security_groups.ROUTES,
     *floating_ips.ROUTES,

@@ -132,6 +132,8 @@ class ComputeWire(Wire):
         return super().no_route(request)
 
     def no_method(self, request: Request, allowed: list[str]) -> Response:
+        if request.full_path.endswith("/"):
+            return self.no_route(request)  # a member without a name, and not the collection
         error = Error(
             405,
             "BadMethod",

@@ -325,3 +325,43 @@ def test_what_cannot_be_done_to_an_aggregate(admin, demo):
     admin.post(f"/os-aggregates/{second['id']}/action", {"explode": {}}, 400)
     demo.get("/os-aggregates", 403)
     demo.post("/os-aggregates", {"aggregate": {"name": "mine"}}, 403)
+
+
+# Hosts, as they were asked for until 2.42
+
+
+def test_hosts_are_listed_by_service_and_zone(admin, demo):
+    found = admin.get("/os-hosts", version="2.42", promise="hosts.index")["hosts"]
+    assert [each["service"] for each in found] == ["scheduler", "conductor", "compute", "compute", "compute"]
+    assert found[2] == {"host_name": "host", "service": "compute", "zone": "nova"}
+    assert len(admin.get("/os-hosts?zone=nova", version="2.1")["hosts"]) == 3
+    assert len(admin.get("/os-hosts?zone=", version="2.1")["hosts"]) == 5
+    assert admin.get("/os-hosts?zone=none", version="2.1")["hosts"] == []
+    admin.get("/os-hosts", 404, version="2.43")
+    demo.get("/os-hosts", 403, version="2.1")
+
+
+def test_a_host_shows_who_takes_what(admin, demo):
+    server = demo.server(flavorRef="2")
+    host = admin.get(f"/servers/{server['id']}")["server"]["OS-EXT-SRV-ATTR:host"]
+    shown = admin.get(f"/os-hosts/{host}", version="2.1", promise="hosts.show")["host"]
+    by_project = {each["resource"]["project"]: each["resource"] for each in shown}
+    assert by_project["(total)"] == {
+        "host": host, "project": "(total)", "cpu": 8, "memory_mb": 16384, "disk_gb": 100,
+    }  # fmt: skip
+    assert by_project["(used_now)"]["memory_mb"] == 2560
+    assert by_project["(used_max)"]["memory_mb"] == by_project[demo.project_id()]["memory_mb"] == 2048
+    admin.get("/os-hosts/nowhere", 404, version="2.1")
+
+
+def test_a_host_is_disabled_but_not_switched_off(admin):
+    changed = admin.put("/os-hosts/host-2", {"status": "disable"}, version="2.1", promise="hosts.update")
+    assert changed == {"host": "host-2", "status": "disabled"}
+    assert service(admin, "host-2")["status"] == "disabled"
+    assert admin.put("/os-hosts/host-2", {"status": "Enable"}, version="2.1")["status"] == "enabled"
+    admin.put("/os-hosts/host-2", {"maintenance_mode": "enable"}, 501, version="2.1")
+    for body in ({}, {"status": "tired"}, {"maintenance_mode": "maybe"}):
+        admin.put("/os-hosts/host-2", body, 400, version="2.1")
+    for verb in ("startup", "shutdown", "reboot"):
+        assert "cannot" in admin.refused("GET", f"/os-hosts/host-2/{verb}", 501, version="2.1")
+        admin.get(f"/os-hosts/nowhere/{verb}", 404, version="2.1")

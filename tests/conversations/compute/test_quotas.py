@@ -81,13 +81,42 @@ def test_old_clients_may_still_name_what_is_limited_elsewhere(admin, project):
     assert (changed["floating_ips"], changed["cores"]) == (-1, 7)
 
 
-def test_a_quota_is_for_a_project_that_exists_and_not_for_a_user(admin, project):
+def test_a_quota_is_for_a_project_that_exists(admin, project):
     words = admin.refused("PUT", "/os-quota-sets/nobody", 400, {"quota_set": {"cores": 1}})
     assert words == "Project ID nobody is not a valid project."
     admin.get("/os-quota-sets/nobody", 400)
     admin.get("/os-quota-sets/nobody/detail", 400)
-    words = admin.refused("PUT", f"/os-quota-sets/{project}?user_id=x", 400, {"quota_set": {"cores": 1}})
-    assert "not for single users" in words
+
+
+def test_a_user_is_limited_below_the_project(admin, demo, project):
+    admin.put(f"/os-quota-sets/{project}", {"quota_set": {"ram": 4096}})
+    user_id = demo.server(networks="none")["user_id"]
+    path = f"/os-quota-sets/{project}"
+    changed = admin.put(
+        f"{path}?user_id={user_id}", {"quota_set": {"ram": 1024}}, promise="quota_sets.update"
+    )
+    assert changed["quota_set"]["ram"] == 1024
+    assert admin.get(f"{path}?user_id={user_id}")["quota_set"]["ram"] == 1024
+    assert admin.get(f"{path}/detail?user_id={user_id}")["quota_set"]["ram"]["in_use"] == 512
+    assert admin.get(path)["quota_set"]["ram"] == 4096
+    assert admin.get(f"{path}?user_id=other")["quota_set"]["ram"] == 4096
+    body = {"server": {"name": "b", "imageRef": demo.image(), "flavorRef": "2", "networks": "none"}}
+    words = demo.refused("POST", "/servers", 403, body)
+    assert words == "Quota exceeded for ram: Requested 2048, but already used 512 of 1024 ram"
+    admin.delete(f"{path}?user_id={user_id}", 202)
+    demo.post("/servers", body, 202)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"ram": 51201}, "must be less than or equal to 51200"),
+        ({"cores": -1}, "must be less than or equal to 20"),
+        ({"key_pairs": 1}, "cannot be limited for a user"),
+    ],
+)
+def test_wrong_limits_of_users_are_refused(admin, project, asked, words):
+    assert words in admin.refused("PUT", f"/os-quota-sets/{project}?user_id=x", 400, {"quota_set": asked})
 
 
 def test_members_see_their_own_quota_and_change_none(demo, stranger, project):

@@ -2,10 +2,10 @@
 
 A browser sends the page's origin with a websocket, and any page may try to open one; so the origin must be
 this very host, or a page elsewhere could use the console of whoever visits it. What is not a browser sends
-none. The guest's console is opened before the handshake: whatever keeps it shut is a plain 403 with words,
-and who has no good token never gets as far as a frame.
+none. Who comes from elsewhere or has no good token gets a bare 403 and never a frame; who has one is told in
+the close frame's reason what keeps the console shut.
 
-Source: RFC 6455, sections 4.2.2 and 10.2; the "binary" subprotocol is what noVNC and its like offer.
+Source: RFC 6455, sections 4.2.2, 7.4 and 10.2; the "binary" subprotocol is what noVNC and its like offer.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from monostack.kit.errors import Error
 QUESTIONS = {"novnc": "vnc", "serial": "serial"}
 SUBPROTOCOL = "binary"
 CHUNK = 65536
-NORMAL = 1000
+NORMAL, FAILED = 1000, 1011
+LONGEST_REASON = 120
 
 log = logging.getLogger(__name__)
 
 
-class Refused(Exception):
-    """The console cannot be opened; the words say why."""
+class Closed(Exception):
+    """The host does not open the console; the words say why."""
 
 
 def proxy(kind: str) -> Callable[..., Awaitable[None]]:
@@ -36,16 +37,20 @@ def proxy(kind: str) -> Callable[..., Awaitable[None]]:
 
     async def talk(cloud, scope, receive, send) -> None:
         await receive()
-        token = _token(scope)
+        token, headers = _token(scope), _headers(scope)
         scope["query_string"] = b""  # the server logs what is left here, and the token opens the console
+        server = await _server(cloud, kind, token) if same_origin(headers) else None
+        if server is None:
+            await send({"type": "websocket.close"})
+            return
+        offered = SUBPROTOCOL if SUBPROTOCOL in scope.get("subprotocols", ()) else None
+        await send({"type": "websocket.accept", "subprotocol": offered})
         try:
-            reader, writer = await _connect(cloud, kind, token, _headers(scope))
-        except Refused as reason:
-            await _refuse(scope, send, str(reason))
+            reader, writer = await _connect(cloud, kind, server)
+        except Closed as reason:
+            await _close(send, FAILED, str(reason))
             return
         try:
-            offered = SUBPROTOCOL if SUBPROTOCOL in scope.get("subprotocols", ()) else None
-            await send({"type": "websocket.accept", "subprotocol": offered})
             await _carry(receive, send, reader, writer)
         finally:
             writer.close()
@@ -76,38 +81,25 @@ def _token(scope) -> str:
     return parse_qs(inner).get("token", [""])[0]
 
 
-async def _connect(
-    cloud, kind: str, token: str, headers: dict[str, str]
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """The console that a token opens; raises Refused."""
-    if not same_origin(headers):
-        raise Refused("The page that asks for this console comes from another host.")
+async def _server(cloud, kind: str, token: str) -> Any:
+    """The server that a token opens, or None."""
     found = await cloud.engine.read(tokens.server_of, token, kind) if token else None
-    if found is None:
-        raise Refused("The token is invalid or has expired. Ask for a new console.")
-    server, _ = found
+    return found and found[0]
+
+
+async def _connect(cloud, kind: str, server) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """The console on the server's host; raises Closed."""
     try:
         where = await cloud.hub.ask(server["host"], "server", server["id"], QUESTIONS[kind], {})
         return await asyncio.open_unix_connection(where["unix"])
     except Error as reason:
-        raise Refused(reason.message) from None
+        raise Closed(reason.message) from None
     except LookupError as reason:
-        raise Refused(
+        raise Closed(
             str(reason.args[0]) if reason.args else "The host knows nothing of the server."
         ) from None
     except OSError as reason:
-        raise Refused(f"The host does not let the console be opened: {reason.strerror}.") from None
-
-
-async def _refuse(scope, send, words: str) -> None:
-    """No handshake: 403, with the words where the HTTP server can carry them."""
-    if "websocket.http.response" not in scope.get("extensions", {}):
-        await send({"type": "websocket.close"})
-        return
-    body = words.encode()
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "websocket.http.response.start", "status": 403, "headers": headers})
-    await send({"type": "websocket.http.response.body", "body": body})
+        raise Closed(f"The host does not let the console be opened: {reason.strerror}.") from None
 
 
 async def _carry(receive, send, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -126,7 +118,7 @@ async def _carry(receive, send, reader: asyncio.StreamReader, writer: asyncio.St
         if isinstance(problem, Exception) and not isinstance(problem, OSError):
             log.error("a console broke: %r", problem)
     if "left" not in ended:
-        await send({"type": "websocket.close", "code": NORMAL, "reason": "The console of the server ended."})
+        await _close(send, NORMAL, "The console of the server ended.")
 
 
 async def _to_guest(receive, writer: asyncio.StreamWriter) -> str:
@@ -143,3 +135,9 @@ async def _from_guest(reader: asyncio.StreamReader, send) -> str:
     while data := await reader.read(CHUNK):
         await send({"type": "websocket.send", "bytes": data})
     return "ended"
+
+
+async def _close(send, code: int, words: str) -> None:
+    """Close with a reason; a frame has room for 123 bytes of it (RFC 6455, section 5.5)."""
+    reason = words.encode()[:LONGEST_REASON].decode(errors="ignore")
+    await send({"type": "websocket.close", "code": code, "reason": reason})

@@ -131,10 +131,9 @@ def delete(request, tx) -> Response:
 
 def _asked(request) -> tuple[str, str]:
     asked = request.body[GROUP]
-    name = asked["name"].strip()
-    if not name:
+    if not asked["name"].strip():
         raise Error(400, "BadRequest", "Security group name cannot be empty.")
-    return name, asked["description"].strip()
+    return asked["name"], asked["description"]
 
 
 def _find(request, db, group_id: Any) -> str:
@@ -205,8 +204,8 @@ def _understood(request, tx, asked: dict[str, Any]) -> dict[str, Any]:
     if asked.get("group_id") is not None:
         values["remote_group_id"] = _find(request, tx, asked["group_id"])
     else:
-        range_ = _range(asked.get("cidr"))
-        values |= {"remote_ip_prefix": str(range_), "ethertype": f"IPv{range_.version}"}
+        cidr = asked.get("cidr") or EVERYWHERE
+        values |= {"remote_ip_prefix": cidr, "ethertype": f"IPv{_version(cidr)}"}
     protocol, first, last = asked.get("ip_protocol"), asked.get("from_port"), asked.get("to_port")
     if protocol is None and first is None and last is None:
         if "remote_group_id" in values:
@@ -224,11 +223,11 @@ def _understood(request, tx, asked: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _range(text: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+def _version(cidr: Any) -> int:
     try:
-        return ipaddress.ip_network(str(text or EVERYWHERE), strict=False)
+        return ipaddress.ip_network(str(cidr), strict=False).version
     except ValueError:
-        raise Error(400, "InvalidCidr", f"Invalid cidr {text}.") from None
+        raise Error(400, "InvalidCidr", f"Invalid cidr {cidr}.") from None
 
 
 def _number(name: str, value: Any) -> int:

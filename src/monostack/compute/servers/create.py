@@ -27,7 +27,13 @@ def create(request, tx) -> Response:
     asked, caller = request.body["server"], request.caller
     birth = bodies.read(request, tx)
     count = quotas.take(
-        tx, caller.project_id, birth.least, birth.most, birth.flavor["vcpus"], birth.flavor["ram"]
+        tx,
+        caller.project_id,
+        caller.user_id,
+        birth.least,
+        birth.most,
+        birth.flavor["vcpus"],
+        birth.flavor["ram"],
     )
     reservation = "r-" + "".join(LETTERS.choices(RESERVATION, k=8))
     later = count > PLACED_AT_ONCE
