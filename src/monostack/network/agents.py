@@ -14,7 +14,7 @@ from typing import Any
 
 from monostack.kit import agents as hosts
 from monostack.kit import clock
-from monostack.kit.db import Boolean, Column, String, Table, Text
+from monostack.kit.db import Boolean, Column, String, Table, Text, Time
 from monostack.kit.errors import Error
 from monostack.kit.resource import ANYONE, Route
 from monostack.kit.wire import boolean
@@ -44,17 +44,20 @@ NOTES = Table(
     Column("id", String(64), primary_key=True, nullable=False),
     Column("description", Text),
     Column("admin_state_up", Boolean),
+    Column("deleted_at", Time),
 )
-"""What operators wrote to an agent."""
+"""What operators wrote to an agent. A deleted one is shown again once its host is heard of."""
 
 
 def agent_id(host: str, kind: str) -> str:
     return str(uuid.uuid5(NAMES, f"{host}/{kind}"))
 
 
-def _view(db, host, kind: str) -> dict[str, Any]:
+def _view(db, host, kind: str) -> dict[str, Any] | None:
     binary, topic, zone = KINDS[kind]
     note = db.one(NOTES, lock=False, id=agent_id(host["name"], kind)) or {}
+    if note.get("deleted_at") and (host["seen_at"] or "") <= note["deleted_at"]:
+        return None
     return {
         "id": agent_id(host["name"], kind),
         "agent_type": kind,
@@ -74,12 +77,14 @@ def _view(db, host, kind: str) -> dict[str, Any]:
 
 
 def everyone(db) -> list[dict[str, Any]]:
-    return [_view(db, host, kind) for host in hosts.hosts(db) for kind in KINDS]
+    found = [_view(db, host, kind) for host in hosts.hosts(db) for kind in KINDS]
+    return [agent for agent in found if agent is not None]
 
 
 def of_hosts(db, names: set[str], kind: str) -> list[dict[str, Any]]:
     """The agents of one kind on these hosts."""
-    return [_view(db, host, kind) for host in hosts.hosts(db) if host["name"] in names]
+    found = [_view(db, host, kind) for host in hosts.hosts(db) if host["name"] in names]
+    return [agent for agent in found if agent is not None]
 
 
 def _find(request, db) -> dict[str, Any]:
@@ -121,12 +126,21 @@ def update(request, tx) -> dict[str, Any]:
         raise bad("Unable to find 'agent' in request body")
     sent = read(CHANGEABLE, body["agent"], False)
     values = {name: sent.get(name, agent[name]) for name in ("description", "admin_state_up")}
-    row = tx.one(NOTES, id=agent["id"])
+    _note(tx, agent["id"], **values)
+    return {"agent": agent | values}
+
+
+def delete(request, tx) -> None:
+    """Forget an agent; one whose host lives is back with its next sign of life."""
+    _note(tx, _find(request, tx)["id"], deleted_at=tx.now, description=None, admin_state_up=True)
+
+
+def _note(tx, id: str, **values: Any) -> None:  # noqa: A002
+    row = tx.one(NOTES, id=id)
     if row is None:
-        tx.insert(NOTES, id=agent["id"], **values)
+        tx.insert(NOTES, id=id, **values)
     else:
         tx.set(row, **values)
-    return {"agent": agent | values}
 
 
 def _carried(db, agent: dict[str, Any], kind: str) -> list[str]:
@@ -177,6 +191,7 @@ ROUTES = (
     Route("GET", "/v2.0/agents", index, ANYONE),
     Route("GET", "/v2.0/agents/{id}", show, ANYONE),
     Route("PUT", "/v2.0/agents/{id}", update, "update_agent", event="network.agent.update"),
+    Route("DELETE", "/v2.0/agents/{id}", delete, "delete_agent", event="network.agent.delete"),
     Route("GET", "/v2.0/agents/{id}/dhcp-networks", dhcp_networks, "get_dhcp-networks"),
     Route("GET", "/v2.0/agents/{id}/l3-routers", l3_routers, "get_l3-routers"),
     Route("GET", "/v2.0/networks/{id}/dhcp-agents", serving, "get_dhcp-agents"),

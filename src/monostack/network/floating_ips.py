@@ -234,9 +234,10 @@ def _router_for(tx, row, port, address: dict):
 
 
 def update(request, tx, row, sent: dict):
+    """Change what was sent; an empty body takes the floating IP down, as it always did."""
     if "description" in sent:
         save(tx, row, description=sent["description"])
-    if "port_id" in sent and sent["port_id"] is None:
+    if not sent or ("port_id" in sent and sent["port_id"] is None):
         if sent.get("fixed_ip_address"):
             raise refuse("fixed_ip_address cannot be specified without a port_id")
         _take_down(tx, row)

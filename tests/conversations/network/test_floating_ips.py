@@ -82,6 +82,11 @@ def test_a_description_alone_changes_nothing_else(demo, public, network, router)
     assert changed["description"] == "x" and changed["port_id"] == port["id"]
 
 
+def test_an_empty_change_takes_it_down(demo, public, network, router):
+    made = make(demo, public, port_id=demo.port(network)["id"])
+    assert demo.put(path(made), {"floatingip": {}})["floatingip"]["port_id"] is None
+
+
 def test_one_address_has_one_floating_ip(demo, public, network, router):
     port = demo.port(network)
     made = make(demo, public, port_id=port["id"])

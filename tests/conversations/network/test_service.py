@@ -58,6 +58,14 @@ def test_an_agent_takes_notes_and_is_switched_off(admin, demo, public):
     admin.refused("PUT", path, 400, "HTTPBadRequest", {"agent": {"host": "x"}})
 
 
+def test_a_deleted_agent_is_back_with_its_hosts_next_sign_of_life(world, admin, eventually):
+    agent = admin.get("/agents", agent_type="L3 agent")["agents"][0]
+    admin.delete(f"/agents/{agent['id']}")
+    admin.refused("GET", f"/agents/{agent['id']}", 404, "AgentNotFound")
+    world.cloud.run(world.cloud.cloud.hub.beat("host"))
+    assert len(admin.get("/agents")["agents"]) == 3
+
+
 def test_who_serves_a_network(admin, demo, eventually):
     network = demo.network()
     demo.subnet(network)

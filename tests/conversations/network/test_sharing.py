@@ -92,9 +92,10 @@ def test_what_cannot_be(admin, demo, other, guest):
     )
     demo.refused("POST", "/rbac-policies", 400, "InvalidInput", {"rbac_policy": good | {"action": "nope"}})
     demo.refused("POST", "/rbac-policies", 400, "HTTPBadRequest", {"rbac_policy": good | {"object_id": "x"}})
-    other.refused(
-        "POST", "/rbac-policies", 404, "NetworkNotFound", {"rbac_policy": good | {"target_tenant": "x"}}
-    )
+    not_yours = good | {"target_tenant": "x"}
+    other.refused("POST", "/rbac-policies", 400, "InvalidInput", {"rbac_policy": not_yours})
+    not_seen = not_yours | {"object_id": demo.network()["id"]}
+    other.refused("POST", "/rbac-policies", 404, "NetworkNotFound", {"rbac_policy": not_seen})
 
 
 def test_policies_are_their_owners(demo, other, guest):
