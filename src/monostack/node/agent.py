@@ -40,7 +40,7 @@ class Transport(Protocol):
 class Agent:
     """One host's agent.
 
-    `digest` is the function both sides use over {(kind, id): version}. `at_once` bounds how many servers are
+    `stamp` is a part's share in the digest that both sides compare. `at_once` bounds how many servers are
     being changed at the same moment.
     """
 
@@ -50,14 +50,15 @@ class Agent:
         transport: Transport,
         hypervisor: Any,
         networks: Any,
-        digest: Callable[[dict[Key, int]], str],
+        stamp: Callable[[str, str, int], int],
         at_once: int = 64,
     ) -> None:
         self.host = host
         self.transport = transport
         self.hypervisor = hypervisor
         self.networks = networks
-        self.digest = digest
+        self.stamp = stamp
+        self.total = 0
         self.parts: dict[Key, dict] = {}
         self.applied: dict[Key, int] = {}
         self.failures: dict[Key, int] = {}
@@ -106,10 +107,9 @@ class Agent:
         body: dict[str, Any] = {}
         pause = 0.1
         while True:
-            versions = {key: part["version"] for key, part in self.parts.items()}
             try:
                 answer = await self.transport.sync(
-                    {"host": self.host, "digest": self.digest(versions), "timeout": 25.0, **body}
+                    {"host": self.host, "digest": f"{self.total:016x}", "timeout": 25.0, **body}
                 )
                 pause = 0.1
             except Exception as reason:
@@ -119,7 +119,7 @@ class Agent:
                 continue
             body = {}
             if answer.get("send") == "have":
-                body = {"have": [[kind, id, version] for (kind, id), version in versions.items()]}
+                body = {"have": [[kind, id, part["version"]] for (kind, id), part in self.parts.items()]}
                 continue
             for kind, id in answer.get("forget", ()):
                 self._forget((kind, id))
@@ -128,12 +128,20 @@ class Agent:
 
     def _put(self, part: dict) -> None:
         key = (part["kind"], part["id"])
+        self._uncount(key)
         self.parts[key] = part
+        self.total ^= self.stamp(*key, part["version"])
         self.failures.pop(key, None)
         self._queue(key)
 
+    def _uncount(self, key: Key) -> None:
+        known = self.parts.get(key)
+        if known is not None:
+            self.total ^= self.stamp(*key, known["version"])
+
     def _forget(self, key: Key) -> None:
         """Not ours to watch any more. The thing itself is left as it is."""
+        self._uncount(key)
         for kept in (self.parts, self.applied, self.failures, self.problems):
             kept.pop(key, None)
 

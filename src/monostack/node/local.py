@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monostack.kit.agents import digest
+from monostack.kit.agents import stamp
 from monostack.node.agent import Agent
 from monostack.node.hypervisors import open_hypervisor
 from monostack.node.networks import open_networks
@@ -94,7 +94,7 @@ def make(cloud: Cloud, host: str, folder: Path, hypervisor_name: str, networks_n
     images = LocalImages(cloud, folder / "images")
     hypervisor = open_hypervisor(hypervisor_name, folder, cloud.id, networks, images.bring, options)
     at_once = node.guests_at_once if hypervisor_name == "qemu" else 64
-    return Agent(host, cloud.hub, hypervisor, networks, digest, at_once)
+    return Agent(host, cloud.hub, hypervisor, networks, stamp, at_once)
 
 
 class LocalImages:
