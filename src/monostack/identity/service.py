@@ -11,6 +11,7 @@ from monostack.identity import (
     endpoints,
     groups,
     limits,
+    policies,
     project_tags,
     projects,
     regions,
@@ -43,6 +44,7 @@ ROOMS = (
     endpoints,
     regions,
     limits,
+    policies,
 )
 
 SERVICE = Service(
@@ -55,7 +57,7 @@ SERVICE = Service(
     prefixes=("/v3",),
     endpoint="/v3",
     routes=tuple(route for room in ROOMS for route in room.ROUTES),
-    tables=tables.TABLES,
+    tables=(*tables.TABLES, policies.POLICIES),
     loops=(tokens.FORGETTING,),
     bootstrap=bootstrap.bootstrap,
 )
