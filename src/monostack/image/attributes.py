@@ -135,7 +135,9 @@ def check_name(name: str) -> None:
 
 def check_kind(name: str, value: Any) -> None:
     """Refuse a value of the wrong kind, as the schema has it."""
-    _schemas().body("images.create", None).check({name: value})
+    validator = _schemas().body("images.create")
+    if validator is not None:
+        validator.check({name: value})
 
 
 def check_value(name: str, value: Any) -> None:

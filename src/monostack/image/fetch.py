@@ -129,13 +129,13 @@ def _ask(connection: http.client.HTTPConnection, url: str) -> http.client.HTTPRe
 def _connect(url: str) -> http.client.HTTPConnection:
     """A connection to an address of the host that was judged."""
     parts = urlsplit(url)
-    host, port = parts.hostname, parts.port or PORTS[parts.scheme]
+    host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as reason:
         raise Unreachable(f"The name {host} cannot be resolved: {reason}") from reason
     for *_, address in found:
-        _check_address(address[0])
+        _check_address(str(address[0]))
     problem: Exception | None = None
     for family, kind, protocol, _, address in found:
         plain = socket.socket(family, kind, protocol)

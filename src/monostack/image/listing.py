@@ -178,7 +178,8 @@ def _condition(kind: tuple) -> Any:
 
 def _seen(every_status: bool) -> Any:
     """What somebody who is no administrator sees: his own, everybody's, and what is shared with him."""
-    columns, me = IMAGES.c, sa.bindparam("me")
+    columns = IMAGES.c
+    me: Any = sa.bindparam("me")
     member = [MEMBERS.c.image_id == columns.id, MEMBERS.c.member_id == me]
     if not every_status:
         member.append(MEMBERS.c.status == sa.bindparam("member_status"))

@@ -47,7 +47,10 @@ def no_image(image_id: str) -> Error:
 def find(request, db) -> dict:
     """The image of the path, locked where it is to be changed; raises 404."""
     image_id = request.path["image_id"]
-    return get(db, request.caller, image_id, no_image(image_id), lock=None)
+    row = get(db, request.caller, image_id, lock=None)
+    if row is None:
+        raise no_image(image_id)
+    return row
 
 
 def target(request, db) -> dict:

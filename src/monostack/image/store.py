@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 import os
 import time
+from io import FileIO
 from pathlib import Path
 
 from monostack.image.formats import Inspector
@@ -54,11 +55,11 @@ class Sink:
         self.md5 = hashlib.md5(usedforsecurity=False)
         self.hash = hashlib.new(HASH)
         self.size = 0
-        self._file = None
+        self._file: FileIO | None = None
 
     def open(self) -> None:
         self.target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._file = open(self.part, "wb", buffering=0)  # noqa: SIM115 - open until `finish` or `close`
+        self._file = FileIO(self.part, "wb")
 
     def take(self, chunks: list[bytes]) -> None:
         """The next data. Raises Refused, or OSError when the disk is full."""
@@ -72,13 +73,13 @@ class Sink:
     def _write(self, chunk: bytes) -> None:
         view = memoryview(chunk)
         while view:
-            view = view[self._file.write(view) :]
+            view = view[self._opened().write(view) :]
 
     def finish(self) -> dict:
         """All has come: what the row is to say of it. The file is durable under its name before the row names
         it."""
         virtual_size = self.inspector.finish()
-        os.fsync(self._file.fileno())
+        os.fsync(self._opened().fileno())
         self.close()
         point("image.rename.before")
         os.rename(self.part, self.target)
@@ -95,6 +96,11 @@ class Sink:
             "os_hash_algo": HASH,
             "os_hash_value": self.hash.hexdigest(),
         }
+
+    def _opened(self) -> FileIO:
+        if self._file is None:
+            raise ValueError(f"{self.part} is not open")
+        return self._file
 
     def close(self) -> None:
         if self._file is not None:

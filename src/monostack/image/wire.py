@@ -66,7 +66,7 @@ class ImageWire(Wire):
     max_limit = MAX_LIMIT
     default_limit = DEFAULT_LIMIT
     body_limit = 4 << 20
-    json_types = ("application/json", "application/octet-stream", *PATCH_TYPES)
+    json_types: tuple[str, ...] = ("application/json", "application/octet-stream", *PATCH_TYPES)  # type: ignore
 
     # errors
 
@@ -164,7 +164,7 @@ class ImageWire(Wire):
             directions = (directions or ["desc"]) * len(keys)
         if len(keys) > len(known):
             raise bad("Only one sort key of each kind can be given.")
-        order = []
+        order: list[str] = []
         for key, direction in zip(keys, directions, strict=True):
             if key not in known:
                 raise bad(

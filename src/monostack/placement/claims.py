@@ -223,7 +223,7 @@ def capacities(db, classes: Iterable[str] | Amounts) -> list[dict[str, Any]]:
         return []
     given: dict[str, Any] = {f"class_{n}": name for n, name in enumerate(names)}
     fitting = isinstance(classes, Mapping)
-    if fitting:
+    if isinstance(classes, Mapping):
         given |= {f"amount_{n}": classes[name] for n, name in enumerate(names)}
     return [
         {

@@ -1,5 +1,7 @@
 """Namespaces of metadata definitions."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from monostack.image import definitions
@@ -28,7 +30,7 @@ MOST_TYPES = 8
 
 def _for_types(seen):
     """Namespaces that are meant for any of the resource types."""
-    types = [sa.bindparam(f"type_{number}") for number in range(MOST_TYPES)]
+    types: list[Any] = [sa.bindparam(f"type_{number}") for number in range(MOST_TYPES)]
     meant = sa.exists().where(
         DEFINITIONS.c.namespace == NAMESPACES.c.namespace,
         DEFINITIONS.c.kind == RESOURCE_TYPE,

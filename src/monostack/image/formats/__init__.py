@@ -42,12 +42,10 @@ class Inspector:
         if len(self.head) < HEAD:
             self.head += chunk[: HEAD - len(self.head)]
         self.tail = chunk[-TAIL:] if len(chunk) >= TAIL else (self.tail + chunk)[-TAIL:]
-        if self.region is not None:
-            self._capture(at, chunk)
+        self._capture(at, chunk)
         if not self.judged and len(self.head) == HEAD:
             self._judge_head()
-            if self.region is not None:
-                self._capture(at, chunk)
+            self._capture(at, chunk)
 
     def finish(self) -> int | None:
         """All has come: the size of the disk that a guest will see, None if that cannot be known."""
@@ -84,6 +82,8 @@ class Inspector:
 
     def _capture(self, at: int, chunk: bytes) -> None:
         """Keep what of the chunk (which starts at `at`) lies in the region, in order and without gaps."""
+        if self.region is None:
+            return
         offset, length = self.region
         wanted = offset + len(self.captured)
         if at <= wanted < at + len(chunk) and len(self.captured) < length:

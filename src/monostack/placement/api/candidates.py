@@ -9,6 +9,7 @@ Combinations grow quickly, so at most `MOST` are looked at for a tree.
 
 from collections.abc import Iterator
 from itertools import islice, product
+from typing import Any
 
 from monostack.kit.errors import Error
 from monostack.kit.resource import Route
@@ -260,7 +261,7 @@ def _summaries(request, db, search: Search, found: list) -> dict:
                 "used": row["used"],
             }
     names = upkeep.traits_of(db, providers)
-    out = {}
+    out: dict[str, dict[str, Any]] = {}
     for key, row in providers.items():
         shown = sorted(resources[key].items(), key=lambda item: vocabulary.place(item[0]))
         out[key] = {"resources": dict(shown)}
