@@ -30,6 +30,16 @@ EXTENSIONS = (
     ("os-config-drive", "ConfigDrive", "Metadata on a disk of the server."),
     ("os-user-data", "UserData", "Data that the user gives to a server."),
     ("os-security-groups", "SecurityGroups", "The security groups of servers."),
+    ("os-hosts", "Hosts", "The hosts, as they were asked for before there were services."),
+    ("os-floating-ips", "FloatingIps", "Addresses of the outside, put on servers."),
+    ("os-floating-ip-pools", "FloatingIpPools", "Where such addresses come from."),
+    ("os-networks", "Networks", "Networks that servers stand on."),
+    ("os-tenant-networks", "TenantNetworks", "The same, for projects."),
+    ("os-quota-class-sets", "QuotaClasses", "How much every project may have."),
+    ("os-simple-tenant-usage", "SimpleTenantUsage", "How many hours of what a project has used."),
+    ("os-server-diagnostics", "ServerDiagnostics", "What a host measures of a server."),
+    ("os-server-password", "ServerPassword", "The password that a guest gave itself."),
+    ("os-used-limits", "UsedLimits", "How much of the limits is used."),
 )
 
 
