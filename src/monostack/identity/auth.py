@@ -32,7 +32,7 @@ async def issue(request: Request, ctx: Context) -> Response:
     """Log in."""
     login = logins.read(request.body)
     who: set[str] = set()
-    origin = credential = None
+    origin = credential = stored = None
     if login.token is not None:
         origin = await ctx.read(_claims_of, login.token)
         who.add(origin.user_id)
@@ -41,10 +41,12 @@ async def issue(request: Request, ctx: Context) -> Response:
         who.add(credential["user_id"])
     if login.user is not None:
         user = await ctx.read(_user_named, login.user)
-        who.add((await matching(ctx, user, login.user.get("password") or ""))["id"])
+        user = await matching(ctx, user, login.user.get("password") or "")
+        who.add(user["id"])
+        stored = user["password_hash"]
     if len(who) != 1:
         raise refused()
-    token, body = await ctx.read(_issue, who.pop(), login, origin, credential)
+    token, body = await ctx.read(_issue, who.pop(), login, origin, credential, stored)
     if "nocatalog" not in request.query and "roles" in body:
         body = await ctx.read(with_catalog, body)
     return Response(201, {"token": body}, [("X-Subject-Token", token)])
@@ -92,9 +94,14 @@ def _claims_of(db: Db, token: str) -> Claims:
 
 
 def _issue(
-    db: Db, user_id: str, login: Login, origin: Claims | None, credential: Row | None
+    db: Db, user_id: str, login: Login, origin: Claims | None, credential: Row | None, stored: str | None
 ) -> tuple[str, dict]:
-    """The token and its description."""
+    """The token and its description. What was proved is looked at again, because a password may have been
+    changed, or the token revoked, since it was."""
+    if stored is not None and db.one(USERS, id=user_id, password_hash=stored) is None:
+        raise refused()
+    if login.token is not None:
+        _claims_of(db, login.token)
     issued = int(db.cloud.clock.time() * 1_000_000)
     expires = issued + db.cloud.settings.identity.token_seconds * 1_000_000
     if origin is not None:
@@ -114,9 +121,9 @@ def _issue(
             chain_id=origin.chain_id if origin else audit_id,
             credential_id=credential and credential["id"],
         )
-        body = tokens.describe(db, claims)
-        if body is not None and expires > issued:
-            return tokens.seal(db.cloud.identity.keys, claims), body
+        made = tokens.issue(db, claims) if expires > issued else None
+        if made is not None:
+            return made
     raise refused()
 
 
@@ -174,7 +181,7 @@ def show(request: Request, db: Db) -> Response:
 
 
 def revoke(request: Request, tx: Tx) -> None:
-    tokens.revoke_one(tx, tokens.unseal(tx.cloud.identity.keys, request.header("x-subject-token")))
+    tokens.revoke(tx, tokens.unseal(tx.cloud.identity.keys, request.header("x-subject-token")))
 
 
 def not_valid(db: Db, token: str) -> Error:

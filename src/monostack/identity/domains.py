@@ -119,7 +119,7 @@ def change(tx: Tx, row: Row, asked: dict, known: frozenset[str]) -> None:
     was_enabled = row["enabled"]
     tx.set(row, taken=taken("project", words), **values)
     if was_enabled and not row["enabled"]:
-        tokens.revoke_all(tx, row["id"])
+        tokens.end_all(tx, row)
     tx.after(tx.cloud.auth.bump)
 
 

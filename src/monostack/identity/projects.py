@@ -268,7 +268,7 @@ def _change(tx: Tx, row: Row, asked: dict) -> None:
         _must_be_free(tx, asked["name"], row["domain_id"])
     tx.set(row, taken=_taken(asked.get("name"), "another"), **values)
     if was_enabled and not row["enabled"]:
-        tokens.revoke_all(tx, row["id"])
+        tokens.end_all(tx, row)
     tx.after(tx.cloud.auth.bump)
 
 

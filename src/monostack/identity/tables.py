@@ -21,10 +21,13 @@ PROJECTS = Table(
     Column("tags", JSON),
     Column("options", JSON),
     Column("extra", JSON),
+    Column("epoch", Integer, default=lambda: 0),
     *stamps(),
     Unique("domain_id", "name"),
     id=ids.new_hex,
 )
+"""`epoch` counts what ends all tokens for a project, a domain or a user: tokens carry the epochs of their
+making."""
 
 USERS = Table(
     "identity_users",
@@ -36,6 +39,7 @@ USERS = Table(
     Column("password_expires_at", Time),
     Column("options", JSON),
     Column("extra", JSON),
+    Column("epoch", Integer, default=lambda: 0),
     *stamps(),
     Unique("domain_id", "name"),
     id=ids.new_hex,
@@ -177,18 +181,12 @@ LIMITS = Table(
 
 REVOCATIONS = Table(
     "identity_revocations",
-    Column("subject_id", String(64)),
-    Column("audit_id", String(32)),
-    Column("chain_id", String(32)),
-    Column("issued_before", Time),
+    Column("audit_id", String(32), index=True),
+    Column("chain_id", String(32), index=True),
     Column("forget_at", Time, index=True),
-    Index("identity_revocations_subject", "subject_id"),
-    Index("identity_revocations_audit", "audit_id"),
-    Index("identity_revocations_chain", "chain_id"),
 )
-"""A row revokes one token (audit_id), a token with all that was made from it (chain_id), or all tokens that
-concern a user, project or domain (subject_id) and were issued before a moment. It may be forgotten when the
-last such token has expired."""
+"""A row revokes one token (audit_id), or a token with all that were made from it (chain_id too). It may be
+forgotten when nobody may ask about such a token any more."""
 
 TABLES = (
     PROJECTS,

@@ -1,9 +1,11 @@
 """Tokens: who, where to, until when, sealed with our keys. They are never stored.
 
 A token says little: ids, methods, times and audit ids. What it is worth is read from the rows whenever it is
-validated, so a disabled project, a lost role or a revocation is true for every living token at once.
-Revocations are rows: one token by its audit id, a token with all that were made from it by the id of the
-first, or everything that concerns a user, project or domain and was issued before a moment.
+validated, so a disabled project, a lost role or a revocation is true for every living token at once. A
+revoked token is a row: its audit id, and with the first of a chain the whole chain. What ends all tokens of a
+user, project or domain (a new password, being disabled) counts up an epoch on that row; a token carries the
+sum of the epochs that it was made under. Comparing times instead would let a login slip through that reads
+while such a change commits.
 
 Source: identity API reference, "Authentication and token management"; the Fernet specification.
 """
@@ -13,7 +15,7 @@ from __future__ import annotations
 import base64
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import sqlalchemy as sa
@@ -37,10 +39,6 @@ _REVOKED = query(
         sa.or_(
             REVOCATIONS.c.audit_id == sa.bindparam("audit_id"),
             REVOCATIONS.c.chain_id == sa.bindparam("chain_id"),
-            sa.and_(
-                REVOCATIONS.c.subject_id.in_([sa.bindparam(f"subject_{n}") for n in range(4)]),
-                REVOCATIONS.c.issued_before >= sa.bindparam("issued"),
-            ),
         )
     )
     .limit(1)
@@ -61,6 +59,7 @@ class Claims:
     audit_id: str
     chain_id: str
     credential_id: str | None = None
+    epoch: int = 0
 
     @property
     def audit_ids(self) -> list[str]:
@@ -81,6 +80,7 @@ class _Payload(msgspec.Struct, array_like=True):
     audit: bytes
     chain: bytes | None
     credential: bytes | None
+    epoch: int
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -101,6 +101,7 @@ def seal(keys: Keys, claims: Claims) -> str:
         _unspelled(claims.audit_id),
         chain,
         _packed(claims.credential_id),
+        claims.epoch,
     )
     return keys.seal(_encode(payload), claims.issued // 1_000_000)
 
@@ -127,6 +128,7 @@ def unseal(keys: Keys, token: str) -> Claims | None:
         audit_id=audit_id,
         chain_id=audit_id if payload.chain is None else _spelled(payload.chain),
         credential_id=_unpacked(payload.credential),
+        epoch=payload.epoch,
     )
 
 
@@ -157,8 +159,18 @@ def _unpacked(data: bytes | None) -> str | None:
     return data[1:].decode() if data[0] else data[1:].hex()
 
 
-def describe(db: Db, claims: Claims) -> dict | None:
-    """The token as the wire shows it, without the catalogue; None when the rows do not bear it (any more)."""
+def issue(db: Db, claims: Claims) -> tuple[str, dict] | None:
+    """A new token of the claims and its description; None when the rows do not bear it."""
+    described = _describe(db, claims)
+    if described is None:
+        return None
+    body, epoch = described
+    return seal(db.cloud.identity.keys, replace(claims, epoch=epoch)), body
+
+
+def _describe(db: Db, claims: Claims) -> tuple[dict, int] | None:
+    """The token as the wire shows it, without the catalogue, and the sum of the epochs of what it stands on;
+    None when the rows do not bear it (any more)."""
     user = db.one(USERS, id=claims.user_id, lock=False)
     if user is None or not user["enabled"]:
         return None
@@ -177,19 +189,17 @@ def describe(db: Db, claims: Claims) -> dict | None:
         "expires_at": _whole(claims.expires),
         "issued_at": _whole(claims.issued),
     }
-    subjects = [user["id"], domain["id"]]
-    if claims.scope != "unscoped":
-        scope = _SCOPED[claims.scope](db, claims)
-        if scope is None or not scope["roles"]:
-            return None
-        body |= scope
-        for part in (scope.get("project"), scope.get("domain"), scope.get("project", {}).get("domain")):
-            if part is not None:
-                subjects.append(part["id"])
-    return None if _revoked(db, claims, subjects) else body
+    epoch = _epoch(user, domain)
+    if claims.scope == "unscoped":
+        return body, epoch
+    found = _SCOPED[claims.scope](db, claims)
+    if found is None or not found[0]["roles"]:
+        return None
+    scope, scope_epoch = found
+    return body | scope, epoch + scope_epoch
 
 
-def _for_project(db: Db, claims: Claims) -> dict | None:
+def _for_project(db: Db, claims: Claims) -> tuple[dict, int] | None:
     project = db.one(PROJECTS, id=claims.target_id, is_domain=False, enabled=True, lock=False)
     domain = project and enabled_domain(db, project["domain_id"])
     if domain is None:
@@ -200,29 +210,33 @@ def _for_project(db: Db, claims: Claims) -> dict | None:
         "is_domain": False,
         "roles": roles,
     }
-    if claims.credential_id is None:
-        return scope
-    credential = db.one(APPLICATION_CREDENTIALS, id=claims.credential_id, lock=False)
-    if credential is None:
-        return None
-    scope["roles"] = [role for role in roles if role["id"] in credential["roles"]]
-    scope["application_credential"] = _named(credential) | {"restricted": not credential["unrestricted"]}
-    return scope
+    if claims.credential_id is not None:
+        credential = db.one(APPLICATION_CREDENTIALS, id=claims.credential_id, lock=False)
+        if credential is None:
+            return None
+        scope["roles"] = [role for role in roles if role["id"] in credential["roles"]]
+        scope["application_credential"] = _named(credential) | {"restricted": not credential["unrestricted"]}
+    return scope, _epoch(project, domain)
 
 
-def _for_domain(db: Db, claims: Claims) -> dict | None:
+def _for_domain(db: Db, claims: Claims) -> tuple[dict, int] | None:
     domain = enabled_domain(db, claims.target_id)
     if domain is None:
         return None
     roles = grants.shown(db, grants.on_domain(db, claims.user_id, domain["id"]))
-    return {"domain": _named(domain), "roles": roles}
+    return {"domain": _named(domain), "roles": roles}, _epoch(domain)
 
 
-def _for_system(db: Db, claims: Claims) -> dict | None:
-    return {"roles": grants.shown(db, grants.on_system(db, claims.user_id)), "system": {"all": True}}
+def _for_system(db: Db, claims: Claims) -> tuple[dict, int]:
+    return {"roles": grants.shown(db, grants.on_system(db, claims.user_id)), "system": {"all": True}}, 0
 
 
 _SCOPED = {"project": _for_project, "domain": _for_domain, "system": _for_system}
+
+
+def _epoch(*rows: Row) -> int:
+    """Epochs only grow, so their sum is the same only if each of them is."""
+    return sum(row["epoch"] or 0 for row in rows)
 
 
 def may_log_in(db: Db, user_id: str) -> bool:
@@ -240,10 +254,10 @@ def validate(db: Db, token: str, expired_for: float = 0.0) -> Caller | None:
     claims = unseal(db.cloud.identity.keys, token)
     if claims is None or claims.expires / 1e6 + expired_for <= db.cloud.clock.time():
         return None
-    body = describe(db, claims)
-    if body is None:
+    described = _describe(db, claims)
+    if described is None or described[1] != claims.epoch or _revoked(db, claims):
         return None
-    found = caller(claims, body)
+    found = caller(claims, described[0])
     if may_keep(db) and found.expires > db.cloud.clock.time():
         db.cloud.auth.keep(token, found)
     return found
@@ -282,24 +296,22 @@ def caller(claims: Claims, body: dict) -> Caller:
     )
 
 
-def revoke_one(tx: Tx, claims: Claims) -> None:
+def revoke(tx: Tx, claims: Claims) -> None:
     """Revoke a token, and with the first of a chain all that were made from it."""
     first = claims.audit_id == claims.chain_id
+    asked_until = claims.expires / 1e6 + tx.cloud.settings.identity.allow_expired_seconds
     tx.insert(
         REVOCATIONS,
         audit_id=claims.audit_id,
         chain_id=claims.chain_id if first else None,
-        forget_at=clock.from_seconds(claims.expires / 1e6),
+        forget_at=clock.from_seconds(asked_until),
     )
     tx.after(tx.cloud.auth.bump)
 
 
-def revoke_all(tx: Tx, subject_id: str) -> None:
-    """Revoke every token of a user, or in a project or domain, that was issued until now."""
-    seconds = tx.cloud.settings.identity.token_seconds
-    tx.insert(
-        REVOCATIONS, subject_id=subject_id, issued_before=tx.now, forget_at=tx.cloud.clock.after(seconds + 60)
-    )
+def end_all(tx: Tx, row: Row) -> None:
+    """End every token of a user, or for a project or domain, for good."""
+    tx.set(row, epoch=(row["epoch"] or 0) + 1)
     tx.after(tx.cloud.auth.bump)
 
 
@@ -309,18 +321,8 @@ def forget_revocations(row: None, tx: Tx) -> Done:
     return Done()
 
 
-def _revoked(db: Db, claims: Claims, subjects: list[str]) -> bool:
-    padded = (subjects * 4)[:4]
-    issued = clock.from_seconds(claims.issued / 1e6)
-    return bool(
-        db.value(
-            _REVOKED,
-            audit_id=claims.audit_id,
-            chain_id=claims.chain_id,
-            issued=issued,
-            **{f"subject_{n}": subject for n, subject in enumerate(padded)},
-        )
-    )
+def _revoked(db: Db, claims: Claims) -> bool:
+    return bool(db.value(_REVOKED, audit_id=claims.audit_id, chain_id=claims.chain_id))
 
 
 def _named(row: Row) -> dict[str, str]:

@@ -179,7 +179,7 @@ def _update(tx: Tx, request: Request, asked: dict, stored: str | None) -> Row:
         values["password_hash"] = stored
     tx.set(row, taken=taken("user", f"Duplicate entry found with name {asked.get('name')}"), **values)
     if "password" in asked or values.get("enabled") is False:
-        tokens.revoke_all(tx, row["id"])
+        tokens.end_all(tx, row)
     tx.after(tx.cloud.auth.bump)
     request.subject = row["id"]
     return row
@@ -221,7 +221,7 @@ def _set_password(tx: Tx, user_id: str, was: str, stored: str) -> None:
         raise Error(
             409, "Conflict", "The password was changed by somebody else at the same moment. Try again."
         )
-    tokens.revoke_all(tx, user_id)
+    tokens.end_all(tx, row)
 
 
 def _passwords(body) -> dict:

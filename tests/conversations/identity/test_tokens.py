@@ -1,5 +1,8 @@
 """What may be asked of a token, what is made of one, and what ends one."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 ADMIN = {"name": "admin", "domain": {"id": "default"}}
@@ -140,6 +143,32 @@ def test_changing_the_password_ends_all_tokens(world, nobody, found, log_in, dem
     ends(world, demo_token, lambda: nobody.post(f"/users/{user_id}/password", json=body).raise_for_status())
     assert log_in(DEMO).status_code == 401
     assert log_in(DEMO | {"password": "better"}).status_code == 201
+
+
+def test_a_login_that_was_under_way_when_the_password_was_taken_is_refused(
+    world, admin, found, log_in, monkeypatch
+):
+    from monostack.identity import passwords
+
+    verified, changed = threading.Event(), threading.Event()
+    right = passwords.matches
+
+    def slowly(password, stored):
+        result = right(password, stored)
+        verified.set()
+        assert changed.wait(20)
+        return result
+
+    user = found("users", "demo")
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(passwords, "matches", slowly)
+        login = pool.submit(log_in, DEMO)
+        assert verified.wait(20)
+        try:
+            admin.patch(f"/users/{user}", json={"user": {"password": None}}).raise_for_status()
+        finally:
+            changed.set()
+        assert login.result().status_code == 401
 
 
 def test_setting_the_password_ends_all_tokens(world, admin, found, demo_token):
