@@ -145,9 +145,7 @@ def test_changing_the_password_ends_all_tokens(world, nobody, found, log_in, dem
     assert log_in(DEMO | {"password": "better"}).status_code == 201
 
 
-def test_a_login_that_was_under_way_when_the_password_was_taken_is_refused(
-    world, admin, found, log_in, monkeypatch
-):
+def test_a_login_that_was_under_way_when_the_password_was_taken_is_refused(admin, make, log_in, monkeypatch):
     from monostack.identity import passwords
 
     verified, changed = threading.Event(), threading.Event()
@@ -159,10 +157,10 @@ def test_a_login_that_was_under_way_when_the_password_was_taken_is_refused(
         assert changed.wait(20)
         return result
 
-    user = found("users", "demo")
+    user = make("user", name="u", password="secret")["id"]
     with ThreadPoolExecutor(1) as pool:
         monkeypatch.setattr(passwords, "matches", slowly)
-        login = pool.submit(log_in, DEMO)
+        login = pool.submit(log_in, {"id": user})
         assert verified.wait(20)
         try:
             admin.patch(f"/users/{user}", json={"user": {"password": None}}).raise_for_status()
