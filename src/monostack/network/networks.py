@@ -110,7 +110,8 @@ def complete(db, rows: list, viewer: str | None) -> None:
                 scopes.get(each["subnetpool_id"]) for each in found if each["ip_version"] == version
             ]
             row[f"ipv{version}_address_scope"] = next(filter(None, of_version), None)
-    for id in sharing.granted_among(db, [row["id"] for row in rows if not row["shared"]], viewer):  # noqa: A001
+    foreign = [row["id"] for row in rows if not row["shared"] and row["project_id"] != viewer]
+    for id in sharing.granted_among(db, foreign, viewer):  # noqa: A001
         next(row for row in rows if row["id"] == id)["shared"] = True
 
 

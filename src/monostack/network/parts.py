@@ -123,6 +123,8 @@ def _subnet(subnet, dhcp_ip: str | None, port) -> dict[str, Any]:
         "dhcp_mac": port["mac_address"] if dhcp_ip else None,
         "dns_nameservers": subnet["dns_nameservers"],
         "host_routes": subnet["host_routes"],
+        "ipv6_ra_mode": subnet["ipv6_ra_mode"],
+        "ipv6_address_mode": subnet["ipv6_address_mode"],
     }
 
 
