@@ -106,3 +106,7 @@ def test_diagnostics_come_from_the_running_guest(world, server):
     assert answer.status_code == 200, answer.text
     told = answer.json()
     assert (told["state"], told["num_cpus"], told["config_drive"]) == ("running", 1, True)
+    assert told["nic_details"][0]["rx_octets"] is None
+    older = world.api("compute").at("2.47", "GET", f"/servers/{server}/diagnostics")
+    assert older.status_code == 200, older.text
+    assert older.json()["memory"] == 512 * 1024

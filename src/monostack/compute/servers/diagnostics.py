@@ -14,6 +14,7 @@ from monostack.kit.resource import Route
 
 DRIVER = "libvirt"
 """The names of drivers are a closed set on the wire; of those, this is what a QEMU guest has there."""
+COUNTED = ("octets", "errors", "drop", "packets", "rate")
 
 
 async def show(request, ctx) -> dict[str, Any]:
@@ -26,7 +27,14 @@ async def show(request, ctx) -> dict[str, Any]:
         raise Error(
             409, "InstanceInvalidPowerState", f"Instance {row['id']} has no diagnostics: {reason}"
         ) from None
-    return found | {"driver": DRIVER} if request.version >= (2, 48) else flat(found)
+    found = found | {"driver": DRIVER, "nic_details": [_whole(nic) for nic in found["nic_details"]]}
+    return found if request.version >= (2, 48) else flat(found)
+
+
+def _whole(nic: dict[str, Any]) -> dict[str, Any]:
+    """An interface with all its counters; null for what the host does not measure."""
+    counters = {f"{way}_{name}": None for way in ("rx", "tx") for name in COUNTED}
+    return counters | nic
 
 
 def flat(found: dict[str, Any]) -> dict[str, Any]:
@@ -51,7 +59,7 @@ def flat(found: dict[str, Any]) -> dict[str, Any]:
                 f"vnet{number}_{way}_errors": nic[f"{way}_errors"],
                 f"vnet{number}_{way}_drop": nic[f"{way}_drop"],
             }
-    return out
+    return {name: value for name, value in out.items() if value is not None}
 
 
 ROUTES = (
