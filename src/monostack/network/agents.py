@@ -16,13 +16,14 @@ from monostack.kit import agents as hosts
 from monostack.kit import clock
 from monostack.kit.db import Boolean, Column, String, Table, Text, Time
 from monostack.kit.errors import Error
-from monostack.kit.resource import ANYONE, Route
+from monostack.kit.resource import ANYONE, Response, Route
 from monostack.kit.wire import boolean
 from monostack.network import checks
 from monostack.network.attributes import Attribute, bad, read
 from monostack.network.attributes import boolean as boolean_attribute
 from monostack.network.hosting import PARTS
 from monostack.network.networks import COLLECTION as NETWORK
+from monostack.network.routers import rows as router_rows
 from monostack.network.tables import NETWORKS, ROUTERS
 from monostack.network.wire import WIRE
 
@@ -165,6 +166,52 @@ def l3_routers(request, db) -> dict[str, Any]:
     return {"routers": request.render_all(ROUTER.shown, rows)}
 
 
+def _routers_agent(request, db) -> dict[str, Any]:
+    agent = _find(request, db)
+    if agent["agent_type"] != L3:
+        raise Error(409, "InvalidL3Agent", f"Agent {agent['id']} is not a L3 Agent or has been disabled")
+    return agent
+
+
+def add_router(request, tx) -> Response:
+    """Let this host carry a router that no other carries."""
+    agent = _routers_agent(request, tx)
+    body = request.body
+    router_id = body.get("router_id") if isinstance(body, dict) else None
+    router = tx.one(
+        ROUTERS,
+        id=str(router_id),
+        missing=Error(404, "RouterNotFound", f"Router {router_id} could not be found"),
+    )
+    if not agent["admin_state_up"] or not agent["alive"]:
+        raise Error(409, "InvalidL3Agent", f"Agent {agent['id']} is not a L3 Agent or has been disabled")
+    if router["host"] == agent["host"]:
+        return Response(201)
+    if router["host"] is not None:
+        raise Error(
+            409,
+            "RouterHostedByL3Agent",
+            f"The router {router['id']} has been already hosted by the L3 Agent "
+            f"{agent_id(router['host'], L3)}.",
+        )
+    tx.set(router, host=agent["host"])
+    router_rows.settle(tx, router)
+    return Response(201)
+
+
+def remove_router(request, tx) -> None:
+    """Take a router from this host; a host that is not heard of takes it down when it is back."""
+    agent = _routers_agent(request, tx)
+    router = tx.one(ROUTERS, id=request.path["router_id"])
+    if router is None or router["host"] != agent["host"]:
+        raise Error(
+            404,
+            "RouterNotHostedByL3Agent",
+            f"The router {request.path['router_id']} is not hosted by L3 agent {agent['id']}.",
+        )
+    router_rows.leave(tx, router)
+
+
 def serving(request, db) -> dict[str, Any]:
     """Which hosts' DHCP serves a network."""
     network = NETWORK.find(db, request.caller, request.path["id"])
@@ -194,6 +241,20 @@ ROUTES = (
     Route("DELETE", "/v2.0/agents/{id}", delete, "delete_agent", event="network.agent.delete"),
     Route("GET", "/v2.0/agents/{id}/dhcp-networks", dhcp_networks, "get_dhcp-networks"),
     Route("GET", "/v2.0/agents/{id}/l3-routers", l3_routers, "get_l3-routers"),
+    Route(
+        "POST",
+        "/v2.0/agents/{id}/l3-routers",
+        add_router,
+        "create_l3-router",
+        event="network.router.schedule",
+    ),
+    Route(
+        "DELETE",
+        "/v2.0/agents/{id}/l3-routers/{router_id}",
+        remove_router,
+        "delete_l3-router",
+        event="network.router.unschedule",
+    ),
     Route("GET", "/v2.0/networks/{id}/dhcp-agents", serving, "get_dhcp-agents"),
     Route("GET", "/v2.0/availability_zones", zones, "get_availability_zone"),
 )

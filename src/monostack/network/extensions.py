@@ -42,6 +42,7 @@ BUILT = (
     "ip-substring-filtering",
     "ip_allocation",
     "l2_adjacency",
+    "l3_agent_scheduler",
     "net-mtu",
     "net-mtu-writable",
     "network-ip-availability",

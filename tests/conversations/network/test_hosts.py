@@ -107,3 +107,29 @@ def test_no_line_is_left_when_everything_is_gone(world, admin, demo, public, car
     demo.delete(f"/networks/{network['id']}")
     eventually(lambda: world.cloud.read(lambda db: db.all(PARTS)) == [])
     assert carried("host") == carried("host-2") == set()
+
+
+def test_an_operator_moves_a_router(admin, demo, public, carried, eventually):
+    subnet = demo.subnet(demo.network())
+    router = demo.router(external_gateway_info={"network_id": public["id"]})
+    demo.join(router, subnet)
+    agents = {each["host"]: each for each in admin.get("/agents", agent_type="L3 agent")["agents"]}
+    here = admin.get(f"/routers/{router['id']}/l3-agents")["agents"][0]["host"]
+    there = ({"host", "host-2"} - {here}).pop()
+    key = f"router/{router['id']}"
+    eventually(lambda: key in carried(here))
+    old, new = (f"/agents/{agents[host]['id']}/l3-routers" for host in (here, there))
+    admin.refused("POST", new, 409, "RouterHostedByL3Agent", {"router_id": router["id"]})
+    demo.refused("POST", new, 403, "PolicyNotAuthorized", {"router_id": router["id"]})
+    admin.delete(f"{old}/{router['id']}")
+    eventually(lambda: not carried(here))
+    assert {each["status"] for each in admin.get("/ports", device_id=router["id"])["ports"]} == {"DOWN"}
+    admin.refused("DELETE", f"{old}/{router['id']}", 404, "RouterNotHostedByL3Agent")
+    admin.ask("POST", new, 201, {"router_id": router["id"]})
+    eventually(lambda: key in carried(there))
+    eventually(
+        lambda: (
+            {each["status"] for each in admin.get("/ports", device_id=router["id"])["ports"]} == {"ACTIVE"}
+        )
+    )
+    assert [each["id"] for each in admin.get(new)["routers"]] == [router["id"]]

@@ -50,6 +50,15 @@ def settle(tx, router) -> None:
     hosting.changed(tx, "router", router["id"])
 
 
+def leave(tx, router) -> None:
+    """Take the router from its host; whoever changes it next, or an operator, finds it another."""
+    host = router["host"]
+    tx.set(router, host=None)
+    for port in ports(tx, router["id"]):
+        port_rows.displace(tx, port)
+    hosting.release(tx, host, "router", router["id"])
+
+
 def host_arrived(tx, host_row) -> None:
     """A host says hello: routers that waited for one get it."""
     for router in tx.all(ROUTERS, host=None):
