@@ -234,17 +234,19 @@ class Scenario:
         assert answer.status_code == 201, answer.text
 
     def delete(self, name: str) -> None:
+        # from here on it may be gone, whether the answer comes or not
+        self.acknowledged = [each for each in self.acknowledged if each[0] != f"server {name}"]
         server = self.show(name)
         if server is not None:
             answer = self.victim.request("DELETE", "compute", f"/servers/{server['id']}")
             assert answer.status_code in (204, 404), answer.text
-            self.acknowledged = [each for each in self.acknowledged if each[0] != f"server {name}"]
             self.acknowledged.append((f"delete of server {name}", lambda: self.show(name) is None))
         self.wait(lambda: self.show(name) is None)
 
     def unplug_router(self) -> None:
         for address in self.get("network", "/floatingips", "floatingips"):
             self.victim.request("DELETE", "network", f"/floatingips/{address['id']}")
+        self.acknowledged = [each for each in self.acknowledged if each[0] != "router chaos"]
         router = self.named("network", "/routers", "routers", "chaos")
         if router is None:
             return
@@ -257,7 +259,6 @@ class Scenario:
         )
         answer = self.victim.request("DELETE", "network", f"/routers/{router['id']}")
         assert answer.status_code in (204, 404), answer.text
-        self.acknowledged = [each for each in self.acknowledged if each[0] != "router chaos"]
 
     def wait(self, holds: Callable[[], bool], seconds: float = 20.0) -> None:
         deadline = time.monotonic() + seconds

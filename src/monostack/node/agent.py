@@ -184,8 +184,11 @@ class Agent:
         return (0, RANK.get(key[0], 9))
 
     def _guest_holds(self, port_id: str) -> bool:
+        """Whether a guest that is to go, and has not gone yet, has the port plugged in."""
         return any(
-            part["desired"] == "absent" and any(nic["port_id"] == port_id for nic in part["nics"])
+            part["desired"] == "absent"
+            and self.applied.get(key) != part["version"]
+            and any(nic["port_id"] == port_id for nic in part["nics"])
             for key, part in self.parts.items()
             if key[0] == "server"
         )
@@ -294,12 +297,21 @@ class Agent:
             try:
                 await self.transport.report({"host": self.host, "facts": facts})
                 pause = 0.1
+                self._forget_gone(facts)
             except Exception as reason:
                 log.error("host %s cannot report %s facts: %s", self.host, len(facts), reason)
                 self.outbox = facts + self.outbox
                 self.outbox_hint.set()
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 5.0)
+
+    def _forget_gone(self, facts: list[dict]) -> None:
+        """What was reported absent, and heard, needs no watching any more."""
+        for fact in facts:
+            key = (fact["kind"], fact["id"])
+            part = self.parts.get(key)
+            if fact["state"] == "absent" and part is not None and part["desired"] == "absent":
+                self._forget(key)
 
     def _guest_changed(self, id: str) -> None:
         """A guest changed by itself: tell what is, touch nothing."""
