@@ -178,7 +178,8 @@ class Cloud:
         self.agents = await local.start(self)
 
     async def _watch_policy(self) -> None:
-        """Read policy.yaml again when it changes; what is wrong with it is said in the log and by `policy list`."""
+        """Read policy.yaml again when it changes; what is wrong with it is said in the log and by `policy
+        list`."""
         while True:
             await asyncio.sleep(0.5)
             changed = [policy for policy in self.policies.values() if policy.reload_if_changed()]

@@ -1,8 +1,9 @@
 """The policy of every operation: the right rule is wired, and each kind of caller gets what the rule says.
 
-The rules' own meaning is tested in tests/unit/test_policy*.py; here it is the wiring. Each route is judged as it would be
-for a request of each persona about a thing that belongs to `owner`, through the route's own target function, and the
-verdict is compared with a table worked out from the contract's default rule by a second, naive reading.
+The rules' own meaning is tested in tests/unit/test_policy*.py; here it is the wiring. Each route is judged as
+it would be for a request of each persona about a thing that belongs to `owner`, through the route's own
+target function, and the verdict is compared with a table worked out from the contract's default rule by a
+second, naive reading.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ def test_the_rule_is_one_of_the_operation(route, rules):
 
 
 def test_only_what_must_be_is_open():
-    """Routes that need no token: version documents, logging in, schemas of errors. Nothing that shows or changes."""
+    """Routes that need no token: version documents, logging in, schemas of errors. Nothing that shows or
+    changes."""
     open_routes = {
         f"{service.name} {route.method} {route.path}"
         for service in load_services()

@@ -106,7 +106,8 @@ async def serve(settings, access_log: str | None = None) -> int:
 
 
 def say_what_waits() -> None:
-    """SIGUSR1: every task and where it waits, on standard error; for finding out why something does not move."""
+    """SIGUSR1: every task and where it waits, on standard error; for finding out why something does not
+    move."""
     for task in asyncio.all_tasks():
         print(f"task {task.get_name()}", file=sys.stderr)
         task.print_stack(file=sys.stderr)
