@@ -55,6 +55,13 @@ class CloudProcess:
         self.process = None
         return time.monotonic() - started
 
+    def kill(self) -> None:
+        """End it as abruptly as can be (SIGKILL)."""
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+        (self.state / "ready").unlink(missing_ok=True)
+
     def stop_guests(self) -> None:
         """Stop the guests that still run: the cloud lives once more for a moment, told to take them along."""
         if not (self.state / "node" / "servers").is_dir() or not any(
