@@ -135,9 +135,14 @@ def check_name(name: str) -> None:
 
 def check_kind(name: str, value: Any) -> None:
     """Refuse a value of the wrong kind, as the schema has it."""
+    check_all({name: value})
+
+
+def check_all(values: dict[str, Any]) -> None:
+    """Refuse what a new image cannot be described by, as the schema has it."""
     validator = _schemas().body("images.create")
     if validator is not None:
-        validator.check({name: value})
+        validator.check(values)
 
 
 def check_value(name: str, value: Any) -> None:

@@ -35,6 +35,7 @@ def _import(row, tx):
         tx.after(store.discard, tx.cloud, row["id"], row["upload"])
     token = ids.new_uuid()
     tx.set(row, upload=token)
+    tx.update(TASKS, {"image_id": row["id"], "status": "pending"}, status="processing")
     tx.after(imports.start, tx.cloud, row["id"], token)
     return Again(upload.DEAD_AFTER)
 

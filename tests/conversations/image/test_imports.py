@@ -237,3 +237,64 @@ def test_an_import_that_died_with_its_process_begins_again(world, demo, make, we
     assert demo.get(f"/images/{image}").json()["status"] == "importing"
     world.cloud.clock.advance(seconds=61)
     assert wait(demo, image, "active")["size"] == len(DATA)
+
+
+def new(uri, **properties):
+    properties = {"name": "made", "visibility": "public"} | properties
+    return {
+        "type": "import",
+        "input": {"import_from": uri, "import_from_format": "raw", "image_properties": properties},
+    }
+
+
+def settled(api, task):
+    for _ in range(100):
+        found = api.get(f"/tasks/{task}").json()
+        if found["status"] in ("success", "failure"):
+            return found
+        time.sleep(0.05)
+    raise AssertionError(found)
+
+
+def test_a_task_makes_an_image_and_fetches_its_data(admin, demo, web):
+    answer = admin.post("/tasks", json=new(web + "/data"))
+    assert answer.status_code == 201, answer.text
+    task = answer.json()
+    assert answer.headers["Location"].endswith(f"/v2/tasks/{task['id']}")
+    assert (task["status"], task["type"], task["result"]) == ("pending", "import", None)
+    done = settled(admin, task["id"])
+    assert done["status"] == "success"
+    image = admin.get(f"/images/{done['result']['image_id']}").json()
+    assert (image["name"], image["status"], image["size"]) == ("made", "active", len(DATA))
+    assert demo.post("/tasks", json=new(web + "/data")).status_code == 403
+
+
+def test_a_task_that_fails_takes_its_image_along(admin, web):
+    task = admin.post("/tasks", json=new(web + "/missing")).json()["id"]
+    failed = settled(admin, task)
+    assert (failed["status"], failed["result"]) == ("failure", None)
+    assert "404" in failed["message"]
+    assert admin.get("/images?name=made").json()["images"] == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        [],
+        {"type": "odd"},
+        {"type": "import"},
+        {"type": "import", "input": {}},
+        new("file:///x"),
+        new(5),
+        new("http://127.0.0.1/"),
+        new("http://host/", disk_format="odd"),
+        new("http://host/", min_ram="x"),
+        {"type": "api_image_import", "input": {}},
+        new("http://host/") | {"odd": 1},
+    ],
+)
+def test_bad_tasks_are_400_and_make_nothing(admin, body):
+    assert admin.post("/tasks", json=body).status_code == 400
+    assert admin.get("/images").json()["images"] == []
+    assert admin.get("/tasks").json()["tasks"] == []

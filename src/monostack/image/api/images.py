@@ -26,14 +26,29 @@ def show(request, db):
 
 def new_image(request, db):
     """What policy judges before an image is: its owner to be."""
-    body = request.body if isinstance(request.body, dict) else {}
+    return _owned(request, request.body if isinstance(request.body, dict) else {})
+
+
+def _owned(request, body: dict) -> dict:
     owner = body.get("owner", request.caller.project_id)
     visibility = body.get("visibility", "shared")
     return {"project_id": owner, "owner": owner, "visibility": visibility}
 
 
 def create(request, tx):
-    body, wanted = request.body, new_image(request, tx)
+    row = make(request, tx, request.body)
+    request.subject = row["id"]
+    request.response_headers = [
+        ("Location", f"{request.base}/v2/images/{row['id']}"),
+        ("OpenStack-image-import-methods", ",".join(METHODS)),
+        ("OpenStack-image-store-ids", STORE),
+    ]
+    return attributes.view(request, row)
+
+
+def make(request, tx, body: dict) -> dict:
+    """A new image as the body (which fits its schema) describes it; the row."""
+    wanted = _owned(request, body)
     for name, value in body.items():
         if name != "id":
             attributes.check_name(name)
@@ -46,7 +61,7 @@ def create(request, tx):
     values = {name: body[name] for name in attributes.SETTABLE if name in body and name != "tags"}
     image_id = ids.canonical(body["id"]) if "id" in body else ids.new_uuid()
     taken = conflict(f"Image ID {image_id} already exists!")
-    row = rows.insert(
+    return rows.insert(
         tx,
         taken=taken,
         id=image_id,
@@ -54,13 +69,6 @@ def create(request, tx):
         tags=body.get("tags"),
         **({"name": None} | values | {"owner": wanted["owner"], "visibility": wanted["visibility"]}),
     )
-    request.subject = row["id"]
-    request.response_headers = [
-        ("Location", f"{request.base}/v2/images/{row['id']}"),
-        ("OpenStack-image-import-methods", ",".join(METHODS)),
-        ("OpenStack-image-store-ids", STORE),
-    ]
-    return attributes.view(request, row)
 
 
 def update(request, tx):

@@ -1,7 +1,8 @@
 """Importing: staging data, taking over staged data or what stands behind a URL, and the tasks that tell of
 it."""
 
-from monostack.image import imports, upload
+from monostack.image import attributes, imports, upload
+from monostack.image.api import images
 from monostack.image.api.data import check_length, check_type
 from monostack.image.sight import find, no_image, target
 from monostack.image.tables import TASKS
@@ -72,6 +73,22 @@ def begin(request, tx):
     imports.begin(request, tx, row, body)
 
 
+def create(request, tx):
+    """A task that makes an image and fetches its data: the oldest way to import, for administrators."""
+    asked, told = request.body, request.body.get("input")
+    if asked.get("type") != imports.OF_NOTHING or not isinstance(told, dict):
+        raise bad(f'The body is {{"type": "{imports.OF_NOTHING}", "input": an object}}.')
+    described = told.get("image_properties")
+    if not isinstance(described, dict) or not isinstance(told.get("import_from_format"), str):
+        raise bad("The input has import_from (a URI), import_from_format and image_properties (an object).")
+    body = {"disk_format": told["import_from_format"], "container_format": "bare"} | described
+    attributes.check_all(body)
+    task = imports.begin_new(request, tx, images.make(request, tx, body), told)
+    request.subject = task["id"]
+    request.response_headers = [("Location", f"{request.base}/v2/tasks/{task['id']}")]
+    return request.render(SHOWN, task)
+
+
 def of_image(request, db):
     row = find(request, db)
     if not request.caller.admin and row["owner"] != request.caller.project_id:
@@ -104,5 +121,6 @@ ROUTES = (
     Route("POST", PATH + "/import", begin, "modify_image", ok=202, target=target, event="image.import"),
     Route("GET", PATH + "/tasks", of_image, "get_image", target=target),
     Route("GET", "/v2/tasks", index, ADMIN, fields=LISTED),
+    Route("POST", "/v2/tasks", create, ADMIN, body="tasks.create", event="image.task.create"),
     Route("GET", "/v2/tasks/{id}", show, ADMIN),
 )
