@@ -59,6 +59,7 @@ class DisposableCloud:
         self._ready = threading.Event()
         self._problem: BaseException | None = None
         self._server: Any = None
+        self._hurrying: asyncio.Task | None = None
         self._thread = threading.Thread(target=self._live, name="cloud", daemon=True)
 
     # life
@@ -239,11 +240,18 @@ class DisposableCloud:
         await cloud._start_agents()
 
     def _moved(self) -> None:
-        def hurry() -> None:
-            self.cloud.auth.bump()
-            self.cloud.loops.wake_all()
+        """Time has passed: the hosts say that they live still, and only then do the loops look."""
+        if threading.current_thread() is self._thread:
+            self._hurrying = self.loop.create_task(self._hurry())
+        else:
+            self.run(self._hurry())
 
-        self.loop.call_soon_threadsafe(hurry)
+    async def _hurry(self) -> None:
+        self.cloud.auth.bump()
+        for agent in self.cloud.agents:
+            if any(not task.done() for task in agent.tasks):
+                await agent.transport.beat(agent.host)
+        self.cloud.loops.wake_all()
 
 
 @contextmanager

@@ -96,3 +96,9 @@ def test_a_late_word_of_an_earlier_place_changes_nothing(place):
         place.cloud.run(place.cloud.cloud.hub.report({"host": host, "facts": [fact]}))
     after = place.nova.server(server["id"])
     assert (after["status"], after["OS-EXT-STS:power_state"]) == ("ACTIVE", 1)
+
+
+def test_hosts_live_on_when_a_test_moves_the_clock(place):
+    place.cloud.clock.advance(minutes=10)
+    services = place.nova.get("/os-services", params={"binary": "nova-compute"}).json()["services"]
+    assert [each["state"] for each in services] == ["up", "up"]
