@@ -71,7 +71,8 @@ def on_hello(tx, agent) -> None:
     }
     row = tx.one(HOSTS, name=agent["name"])
     if row is None:
-        row = tx.insert(HOSTS, name=agent["name"], number=tx.count(HOSTS) + 1, service_id=new_uuid(), **known)
+        number = max((host["number"] for host in tx.all(HOSTS)), default=0) + 1
+        row = tx.insert(HOSTS, name=agent["name"], number=number, service_id=new_uuid(), **known)
         tx.event("compute.service.create", row["id"], host=row["name"])
     elif any(row[name] != value for name, value in known.items()):
         tx.set(row, **known)

@@ -1,6 +1,7 @@
 """Key pairs: the public keys that a user's servers accept for login.
 
-A key pair belongs to a user, not to a project; quota and policy are therefore judged on the user. The private
+A key pair belongs to a user, not to a project; policy is therefore judged on the user, and his key pairs are
+counted together, whatever the project whose quota says how many he may have. The private
 half is never stored: it exists only in the answer to the one request that asked for it. Deleting a key pair
 touches no server, because a server keeps its own copy of the key it was born with.
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from monostack.compute import sshkeys
+from monostack.compute import quotas, sshkeys
 from monostack.kit import quota
 from monostack.kit.db import Column, Integer, Row, String, Table, Text, Unique, stamps
 from monostack.kit.resource import Error, Field, Response, Route
@@ -27,8 +28,6 @@ KEYPAIRS = Table(
     *stamps(),
     Unique("user_id", "name"),
 )
-
-QUOTA = {"key_pairs": 100}
 
 LISTED = (
     Field("name"),
@@ -108,20 +107,10 @@ def _store(tx, request, asked: dict[str, Any], public: str) -> Row:
     user_id = asked.get("user_id", request.caller.user_id)
     kind = asked.get("type", "ssh")
     name = asked["name"].strip()
-    try:
-        quota.check(
-            tx,
-            "compute",
-            user_id,
-            QUOTA,
-            {"key_pairs": 1},
-            lambda tx, names: {"key_pairs": tx.count(KEYPAIRS, user_id=user_id)},
-        )
-    except quota.Over as over:
-        limit = over.over["key_pairs"][2]
-        raise Error(
-            403, "KeypairLimitExceeded", f"Quota exceeded, too many key pairs: {limit} are allowed."
-        ) from None
+    quota.lock(tx, quotas.SERVICE, user_id)
+    limit = quotas.limit(tx, request.caller.project_id, "key_pairs")
+    if quota.UNLIMITED != limit <= tx.count(KEYPAIRS, user_id=user_id):
+        raise Error(403, "KeypairLimitExceeded", f"Quota exceeded, too many key pairs: {limit} are allowed.")
     try:
         print_ = sshkeys.x509_fingerprint(public) if kind == "x509" else sshkeys.fingerprint(public)
     except ValueError as reason:

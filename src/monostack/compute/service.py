@@ -100,6 +100,7 @@ SERVICE = Service(
         ("network.port.changed", ports.on_changed),
         ("network.port.delete", ports.on_deleted),
         ("network.port.up", ports.on_up),
+        ("compute.server.gone", passwords.on_gone),
     ),
     bootstrap=bootstrap,
     companions=(METADATA, NOVNC, SERIAL),

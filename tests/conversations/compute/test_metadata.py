@@ -143,6 +143,15 @@ def test_a_password_is_told_once_and_cleared_by_the_user(guest, demo, stranger):
     assert guest.ask("/openstack/latest/password", "POST", b"b3RoZXI=")[0] == 200
 
 
+def test_a_password_goes_with_its_server(guest, demo, world):
+    from monostack.compute.metadata.passwords import PASSWORDS
+
+    guest.ask("/openstack/latest/password", "POST", b"c2VjcmV0")
+    demo.delete(f"/servers/{guest.server['id']}")
+    demo.until_gone(guest.server["id"])
+    assert world.cloud.read(lambda db: db.all(PASSWORDS)) == []
+
+
 def test_a_password_goes_nowhere_else(guest):
     assert guest.ask("/openstack/2012-08-10/password", "POST", b"x")[0] == 404
     assert guest.ask("/latest/meta-data/password", "POST", b"x")[0] == 404

@@ -134,6 +134,12 @@ def test_a_host_without_servers_can_be_forgotten(admin, demo, world):
     assert free not in [each["host"] for each in admin.get("/os-services")["services"]]
     assert free not in [each["hypervisor_hostname"] for each in admin.get("/os-hypervisors")["hypervisors"]]
     assert admin.get(f"/os-aggregates/{aggregate}")["aggregate"]["hosts"] == []
+    agent = next(agent for agent in world.cloud.cloud.agents if agent.host == free)
+    hello = {"host": free, "speaks": [1], "inventory": agent.inventory, "networking": agent.networking}
+    world.cloud.run(world.cloud.cloud.hub.hello(hello))
+    numbers = [each["id"] for each in admin.get("/os-hypervisors", version="2.1")["hypervisors"]]
+    assert len(set(numbers)) == 3
+    admin.delete(f"/os-services/{service(admin, free)['id']}")
     providers = world.api("placement").get("/resource_providers").json()["resource_providers"]
     assert free not in [each["name"] for each in providers]
 

@@ -126,6 +126,15 @@ def test_members_see_their_own_quota_and_change_none(demo, stranger, project):
     demo.delete(f"/os-quota-sets/{project}", 403)
 
 
+def test_key_pairs_are_counted_for_the_user_and_limited_by_the_project(admin, demo, project):
+    admin.put(f"/os-quota-sets/{project}", {"quota_set": {"key_pairs": 1}})
+    demo.post("/os-keypairs", {"keypair": {"name": "a"}}, 201, version="2.91")
+    words = demo.refused("POST", "/os-keypairs", 403, {"keypair": {"name": "b"}}, version="2.91")
+    assert words == "Quota exceeded, too many key pairs: 1 are allowed."
+    admin.put(f"/os-quota-sets/{project}", {"quota_set": {"key_pairs": -1}})
+    demo.post("/os-keypairs", {"keypair": {"name": "b"}}, 201, version="2.91")
+
+
 # Classes
 
 

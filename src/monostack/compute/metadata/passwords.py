@@ -37,6 +37,11 @@ def keep(tx, server_id: str, password: str) -> bool:
     return True
 
 
+def on_gone(tx, server) -> None:
+    """The server has ended, and what it told with it."""
+    tx.delete_all(PASSWORDS, server_id=server["id"])
+
+
 def show(request, db) -> dict[str, str]:
     return {"password": of(db, rows.find(db, request)["id"])}
 

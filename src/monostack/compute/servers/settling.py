@@ -67,6 +67,7 @@ def gone(tx, row) -> None:
     placement.release(tx, row["id"])
     instance_actions.finish(tx, row)
     rows.move(tx, row, "deleted", None, live=None, terminated_at=tx.now, deleted_at=tx.now, power_state=0)
+    tx.hook("compute.server.gone", row)
     tx.event(
         "compute.instance.delete.end",
         row["id"],
