@@ -173,6 +173,11 @@ def _routers_agent(request, db) -> dict[str, Any]:
     return agent
 
 
+def nothing() -> Response:
+    """What clients parse where there is nothing to say."""
+    return Response(201, b"null", [("Content-Type", "application/json")])
+
+
 def add_router(request, tx) -> Response:
     """Let this host carry a router that no other carries."""
     agent = _routers_agent(request, tx)
@@ -186,7 +191,7 @@ def add_router(request, tx) -> Response:
     if not agent["admin_state_up"] or not agent["alive"]:
         raise Error(409, "InvalidL3Agent", f"Agent {agent['id']} is not a L3 Agent or has been disabled")
     if router["host"] == agent["host"]:
-        return Response(201)
+        return nothing()
     if router["host"] is not None:
         raise Error(
             409,
@@ -196,7 +201,7 @@ def add_router(request, tx) -> Response:
         )
     tx.set(router, host=agent["host"])
     router_rows.settle(tx, router)
-    return Response(201)
+    return nothing()
 
 
 def remove_router(request, tx) -> None:

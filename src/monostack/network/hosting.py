@@ -146,6 +146,15 @@ def settle_groups_of(tx, group: str) -> None:
         settle_groups(tx, row["host"])
 
 
+def is_carried(db, host: str, kind: str, id: str) -> bool:  # noqa: A002
+    return db.one(PARTS, lock=False, host=host, kind=kind, part_id=id, desired="present") is not None
+
+
+def is_alive(db, host: str) -> bool:
+    row = db.one(agents.HOSTS, lock=False, name=host)
+    return row is not None and agents.alive(db, row)
+
+
 def alive_host(db) -> str | None:
     """A living host for a router: the one that carries the fewest, and none whose L3 agent is switched
     off."""

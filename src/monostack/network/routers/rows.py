@@ -35,10 +35,11 @@ def settle(tx, router) -> None:
     host = router["host"]
     if not held:
         if host is not None:
-            tx.set(router, host=None)
             hosting.release(tx, host, "router", router["id"])
         return
-    if host is None:
+    if host is None or not (
+        hosting.is_carried(tx, host, "router", router["id"]) or hosting.is_alive(tx, host)
+    ):
         host = hosting.alive_host(tx)
         if host is None:
             return
