@@ -34,6 +34,7 @@ TITLES = {
     415: "Unsupported Media Type",
     416: "Requested Range Not Satisfiable",
     500: "Internal Server Error",
+    501: "Not Implemented",
     503: "Service Unavailable",
     504: "Gateway Timeout",
 }

@@ -8,6 +8,7 @@ from monostack.placement.api import (
     candidates,
     inventories,
     providers,
+    reshaper,
     resource_classes,
     root,
     traits,
@@ -15,7 +16,18 @@ from monostack.placement.api import (
 )
 from monostack.placement.wire import WIRE
 
-ROOMS = (root, providers, inventories, usages, aggregates, traits, resource_classes, allocations, candidates)
+ROOMS = (
+    root,
+    providers,
+    inventories,
+    usages,
+    aggregates,
+    traits,
+    resource_classes,
+    allocations,
+    candidates,
+    reshaper,
+)
 
 SERVICE = Service(
     name="placement",

@@ -26,6 +26,7 @@ TITLES = {
     413: "Request Entity Too Large",
     415: "Unsupported Media Type",
     500: "Internal Server Error",
+    501: "Not Implemented",
     503: "Service Unavailable",
     504: "Gateway Timeout",
 }
@@ -39,6 +40,7 @@ BEGINNINGS = {
     413: "The body of your request was too large for this server.",
     415: "The request media type is not supported by this server.",
     500: "The server has either erred or is incapable of performing the requested operation.",
+    501: "The server does not support the functionality required to fulfill the request.",
     503: "The server is currently unavailable. Please try again at a later time.",
     504: "The gateway has timed out.",
 }

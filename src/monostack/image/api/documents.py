@@ -4,7 +4,6 @@ import json
 from functools import cache
 from pathlib import Path
 
-from monostack.kit.errors import Error
 from monostack.kit.resource import ANYONE, Route
 
 SERVED = ("image", "images", "member", "members", "task", "tasks")
@@ -28,20 +27,12 @@ def _documents() -> dict:
 
 
 def show(request, db):
-    name = request.path["name"]
-    if name not in SERVED:
-        raise Error(404, "NotFound", f"There is no schema {name[:255]}. There are: {', '.join(SERVED)}.")
-    return _documents()[name]
-
-
-def show_metadef(request, db):
-    name = METADEFS.get(request.path["name"])
-    if name is None:
-        raise Error(404, "NotFound", f"There are schemas of metadefs for: {', '.join(METADEFS)}.")
-    return _documents()[name]
+    """The document that the last words of the path name."""
+    name = request.full_path.rstrip("/").rpartition("/")[2]
+    return _documents()[METADEFS[name] if "/metadefs/" in request.full_path else name]
 
 
 ROUTES = (
-    Route("GET", "/v2/schemas/{name}", show, ANYONE),
-    Route("GET", "/v2/schemas/metadefs/{name}", show_metadef, ANYONE),
+    *(Route("GET", f"/v2/schemas/{name}", show, ANYONE) for name in SERVED),
+    *(Route("GET", f"/v2/schemas/metadefs/{name}", show, ANYONE) for name in METADEFS),
 )

@@ -44,11 +44,11 @@ def show(request, db):
 
 
 def replace(request, tx):
-    _write(request, tx, {_consumer_id(request.path["consumer"]): request.body})
+    write(request, tx, {consumer_uuid(request.path["consumer"]): request.body})
 
 
 def replace_many(request, tx):
-    _write(request, tx, {_consumer_id(consumer_id): body for consumer_id, body in request.body.items()})
+    write(request, tx, {consumer_uuid(consumer_id): body for consumer_id, body in request.body.items()})
 
 
 def delete(request, tx):
@@ -71,13 +71,14 @@ def of_provider(request, db):
     return {"allocations": out, "resource_provider_generation": provider["generation"]}
 
 
-def _consumer_id(text: str) -> str:
+def consumer_uuid(text: str) -> str:
+    """The canonical spelling of a consumer's UUID; raises 400."""
     if not ids.is_uuid(text):
         raise Error(400, UNDEFINED, f"Malformed consumer_uuid: {text}. A consumer is named by a UUID.")
     return ids.canonical(text)
 
 
-def _write(request, tx, asked: dict[str, dict]) -> None:
+def write(request, tx, asked: dict[str, dict]) -> None:
     """Let each consumer hold what its body says: all of it or nothing of it."""
     wanted = {consumer_id: _wanted(tx, body) for consumer_id, body in asked.items()}
     consumers = {consumer_id: tx.one(CONSUMERS, id=consumer_id) for consumer_id in sorted(asked)}

@@ -37,7 +37,7 @@ def create(request, tx):
     if "resource_provider_generation" in body:
         check_generation(provider, body["resource_provider_generation"])
     name = body["resource_class"]
-    _check(request, tx, provider, name, body)
+    check(request, tx, provider, name, body)
     taken = Error(
         409,
         UNDEFINED,
@@ -64,17 +64,22 @@ def replace(request, tx):
     check_generation(provider, body["resource_provider_generation"])
     asked = body["inventories"]
     for name, each in asked.items():
-        _check(request, tx, provider, name, each)
+        check(request, tx, provider, name, each)
+    remove(tx, provider, put(tx, provider, asked))
+    bump(tx, provider)
+    return _all(request, tx, provider)
+
+
+def put(tx, provider: dict, asked: dict) -> list:
+    """Add and change inventories as asked; those that were not asked for, still there."""
     have = {row["resource_class"]: row for row in tx.all(INVENTORIES, provider_id=provider["id"], lock=True)}
-    _remove(tx, provider, [row for name, row in have.items() if name not in asked])
     for name, each in asked.items():
         values = upkeep.inventory(each)
         if name in have:
             tx.set(have[name], **values)
         else:
             tx.insert(INVENTORIES, provider_id=provider["id"], resource_class=name, used=0, **values)
-    bump(tx, provider)
-    return _all(request, tx, provider)
+    return [row for name, row in have.items() if name not in asked]
 
 
 def update(request, tx):
@@ -83,7 +88,7 @@ def update(request, tx):
         raise Error(400, UNDEFINED, "'resource_provider_generation' is a required property")
     check_generation(provider, body["resource_provider_generation"])
     name = request.path["resource_class"]
-    _check(request, tx, provider, name, body)
+    check(request, tx, provider, name, body)
     absent = Error(
         400,
         UNDEFINED,
@@ -100,13 +105,13 @@ def update(request, tx):
 def delete(request, tx):
     provider = find(tx, request.path["id"])
     row = _one(tx, provider, request.path["resource_class"])
-    _remove(tx, provider, [row])
+    remove(tx, provider, [row])
     bump(tx, provider)
 
 
 def delete_all(request, tx):
     provider = find(tx, request.path["id"])
-    _remove(tx, provider, tx.all(INVENTORIES, provider_id=provider["id"], lock=True))
+    remove(tx, provider, tx.all(INVENTORIES, provider_id=provider["id"], lock=True))
     bump(tx, provider)
 
 
@@ -125,7 +130,8 @@ def _one(db, provider: dict, name: str) -> dict:
     return db.one(INVENTORIES, provider_id=provider["id"], resource_class=name, missing=missing)
 
 
-def _remove(tx, provider: dict, rows: list) -> None:
+def remove(tx, provider: dict, rows: list) -> None:
+    """Delete inventories that nobody uses; raises 409 if one is in use."""
     used = sorted(row["resource_class"] for row in rows if row["used"])
     if used:
         raise Error(
@@ -135,7 +141,8 @@ def _remove(tx, provider: dict, rows: list) -> None:
         tx.delete(row)
 
 
-def _check(request, tx, provider: dict, name: str, asked: dict) -> None:
+def check(request, tx, provider: dict, name: str, asked: dict) -> None:
+    """Refuse an inventory that cannot be; `asked` fits its schema."""
     if not vocabulary.class_exists(tx, name):
         raise Error(
             400,

@@ -25,7 +25,12 @@ DUPLICATE = "placement.duplicate_name"
 
 def find(db, provider_id: str) -> dict:
     """The provider of the path; raises 404."""
-    missing = Error(404, UNDEFINED, f"No resource provider with uuid {provider_id} found")
+    return find_id(db, provider_id)
+
+
+def find_id(db, provider_id: str, missing: Error | None = None) -> dict:
+    """The provider of a UUID; raises `missing`, or 404."""
+    missing = missing or Error(404, UNDEFINED, f"No resource provider with uuid {provider_id} found")
     if not ids.is_uuid(provider_id):
         raise missing
     return db.one(PROVIDERS, id=ids.canonical(provider_id), missing=missing)
