@@ -30,10 +30,14 @@ def run(options: argparse.Namespace) -> int:
     from monostack.demo.display import Display
     from monostack.demo.process import CloudProcess
     from monostack.demo.story import Story
-    from monostack.node import local
+    from monostack.node import local, requirements
 
     settings = common.settings(options)
     display = Display()
+    try:
+        requirements.ensure(requirements.needs(local.choose(settings)[0]), install=not options.no_install)
+    except requirements.Missing as reason:
+        common.fail(str(reason))
     hypervisor, networks, why = local.choose(settings)
     display.say(
         f"monostack demo: {hypervisor} guests, {networks} networks ({why}), state in {settings.state}"
