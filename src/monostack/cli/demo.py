@@ -34,8 +34,9 @@ def run(options: argparse.Namespace) -> int:
 
     settings = common.settings(options)
     display = Display()
+    wanted = "qemu" if settings.hypervisor == "auto" else settings.hypervisor
     try:
-        requirements.ensure(requirements.needs(local.choose(settings)[0]), install=not options.no_install)
+        requirements.ensure(requirements.needs(wanted), install=not options.no_install)
     except requirements.Missing as reason:
         common.fail(str(reason))
     hypervisor, networks, why = local.choose(settings)
