@@ -11,7 +11,9 @@ asked for passwords: the command then has a terminal). One a line on standard ou
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import importlib.metadata
 import json
 import os
 import select
@@ -48,7 +50,23 @@ def load(program: str):
     """Import a client and what its commands import."""
     for name in NEEDED[program]:
         importlib.import_module(name)
+    if program == "openstack":
+        _load_commands()
     return importlib.import_module(SHELLS[program])
+
+
+def _load_commands() -> None:
+    """The client imports every command it has at every start, and asks which package brought it."""
+    for group in importlib.metadata.entry_points().groups:
+        if group.startswith("openstack."):
+            for entry in importlib.metadata.entry_points(group=group):
+                with contextlib.suppress(Exception):  # what cannot be imported is left to the client
+                    entry.load()
+    from cliff import command
+
+    remembered = getattr(command, "_get_distributions_by_modules", None)
+    if remembered is not None:
+        remembered()
 
 
 def run(shell, program: str, asked: dict) -> int:
