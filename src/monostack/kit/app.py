@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 import traceback
 from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from monostack.cloud import Cloud
 
 CHUNK = 1 << 20
+PARAMETER = re.compile(r"\{[^}]*\}")
 log = logging.getLogger(__name__)
 decode = msgspec.json.Decoder().decode
 
@@ -55,19 +57,30 @@ class Site:
         self.doors: dict[int, Door] = {}
         self.words: set[str] = set()
         known = {rule for rule, *_ in cloud.policy(service.name).list()} | {PUBLIC, ANYONE}
-        for route in (*service.routes, *not_built_routes(folder / "missing.tsv")):
+        for route in service.routes:
             if route.rule not in known:
                 raise ValueError(
                     f"{service.name}: {route.method} {route.path} has the rule {route.rule!r}, "
                     "which the policies do not know"
                 )
-            self.doors[id(route)] = Door(route)
-            if route.path.startswith("^"):
-                self.router.add(route.path[1:], route)
-                continue
-            self.words.add(route.path.strip("/").split("/")[0])
-            for prefix in service.prefixes:
-                self.router.add(prefix + route.path, route)
+            self._add(route)
+        for route in not_built_routes(folder / "missing.tsv"):
+            if not self._answered(route):
+                self._add(route)
+
+    def _add(self, route: Route) -> None:
+        self.doors[id(route)] = Door(route)
+        if route.path.startswith("^"):
+            self.router.add(route.path[1:], route)
+            return
+        self.words.add(route.path.strip("/").split("/")[0])
+        for prefix in self.service.prefixes:
+            self.router.add(prefix + route.path, route)
+
+    def _answered(self, route: Route) -> bool:
+        """Whether a built route takes the path already, by a parameter where the missing one has a word."""
+        found = self.router.match(PARAMETER.sub("x", route.path.lstrip("^")))
+        return found is not None and route.action is None and route.method in found[0]
 
     def match(self, path: str):
         found = self.router.match(path)
