@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import secrets
 
-from monostack.identity import grants, users
+from monostack.identity import delegation, grants, users
 from monostack.identity.attributes import asked_for, bad, taken
 from monostack.identity.tables import APPLICATION_CREDENTIALS, ROLES
 from monostack.identity.verifying import hashed
@@ -37,10 +37,6 @@ SHOWN = (
         lambda row, request: {"self": f"{request.base}/v3/application_credentials/{row['id']}"},
     ),
 )
-RESTRICTED = (
-    "You are not authorized to perform the requested action: Using method 'application_credential' is not "
-    "allowed for managing additional application credentials."
-)
 BRIEF_ROLE = ("id", "name", "description", "options")
 
 
@@ -56,7 +52,7 @@ def show_one(request: Request, db: Db) -> dict:
 
 async def create(request: Request, ctx: Context) -> Response:
     asked = asked_for(request, "application_credential")
-    _must_be_unrestricted(request)
+    delegation.refuse(request)
     if request.caller.project_id is None:
         raise bad(
             "Invalid application credential: it is for a project, so a token for that project is needed."
@@ -119,14 +115,9 @@ def _roles(tx: Tx, request: Request, asked: list[dict] | None) -> list[str]:
 
 
 def delete(request: Request, tx: Tx) -> None:
-    _must_be_unrestricted(request)
+    delegation.refuse(request)
     tx.delete(_find(request, tx))
     tx.after(tx.cloud.auth.bump)
-
-
-def _must_be_unrestricted(request: Request) -> None:
-    if request.caller.token.get("application_credential", {}).get("restricted"):
-        raise Error(403, "Forbidden", RESTRICTED)
 
 
 def _find(request: Request, db: Db) -> Row:

@@ -11,11 +11,12 @@ Source: identity API reference, "Authentication and token management".
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from monostack.identity import logins, tokens
+from monostack.identity import delegation, logins, tokens
 from monostack.identity.logins import Login
-from monostack.identity.tables import APPLICATION_CREDENTIALS, PROJECTS, USERS
+from monostack.identity.tables import APPLICATION_CREDENTIALS, PROJECTS, TRUSTS, USERS
 from monostack.identity.tokens import Claims
 from monostack.identity.verifying import matching, refused
 from monostack.kit.clock import seconds
@@ -46,7 +47,11 @@ async def issue(request: Request, ctx: Context) -> Response:
         stored = user["password_hash"]
     if len(who) != 1:
         raise refused()
-    token, body = await ctx.read(_issue, who.pop(), login, origin, credential, stored)
+    user_id, trust = who.pop(), None
+    if login.scope == logins.TRUST:
+        trust = await ctx.write(_use_trust, user_id, login.target["id"])
+    proof = Proof(user_id, origin, credential, trust, stored)
+    token, body = await ctx.read(_issue, login, proof)
     if "nocatalog" not in request.query and "roles" in body:
         body = await ctx.read(with_catalog, body)
     return Response(201, {"token": body}, [("X-Subject-Token", token)])
@@ -87,31 +92,49 @@ def _claims_of(db: Db, token: str) -> Claims:
     claims = tokens.unseal(db.cloud.identity.keys, token)
     if claims is None or tokens.validate(db, token) is None:
         raise not_valid(db, token)
-    if claims.credential_id is not None:
-        words = "Using a delegated token to create another token is not allowed."
-        raise Error(403, "Forbidden", f"You are not authorized to perform the requested action: {words}")
+    delegation.refuse_as_origin(claims)
     return claims
 
 
-def _issue(
-    db: Db, user_id: str, login: Login, origin: Claims | None, credential: Row | None, stored: str | None
-) -> tuple[str, dict]:
+def _use_trust(tx: Tx, user_id: str, trust_id: str) -> Row:
+    """The trust that a trustee logs in with, counted as used once more; raises the refusal."""
+    trust = tx.one(TRUSTS, id=trust_id)
+    if trust is None or (trust["expires_at"] is not None and trust["expires_at"] <= tx.now):
+        raise refused()
+    if trust["trustee_user_id"] != user_id:
+        raise Error(403, "Forbidden", f"{delegation.FORBIDDEN}.")
+    if trust["remaining_uses"] == 0:
+        raise refused()
+    if trust["remaining_uses"] is not None:
+        tx.set(trust, remaining_uses=trust["remaining_uses"] - 1)
+    return trust
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Who logs in, and by what: the token, application credential or trust used, the password's hash."""
+
+    user_id: str
+    origin: Claims | None
+    credential: Row | None
+    trust: Row | None
+    stored: str | None
+
+
+def _issue(db: Db, login: Login, proof: Proof) -> tuple[str, dict]:
     """The token and its description. What was proved is looked at again, because a password may have been
     changed, or the token revoked, since it was."""
-    if stored is not None and db.one(USERS, id=user_id, password_hash=stored) is None:
+    if proof.stored is not None and db.one(USERS, id=proof.user_id, password_hash=proof.stored) is None:
         raise refused()
     if login.token is not None:
         _claims_of(db, login.token)
+    origin = proof.origin
     issued = int(db.cloud.clock.time() * 1_000_000)
-    expires = issued + db.cloud.settings.identity.token_seconds * 1_000_000
-    if origin is not None:
-        expires = origin.expires
-    if credential is not None and credential["expires_at"] is not None:
-        expires = min(expires, int(seconds(credential["expires_at"]) * 1_000_000))
+    expires = min(_ends(db, issued, proof))
     audit_id = tokens.new_audit_id()
-    for scope, target_id in _targets(db, user_id, login, credential):
+    for scope, target_id in _targets(db, login, proof):
         claims = Claims(
-            user_id=user_id,
+            user_id=proof.user_id,
             methods=tuple(dict.fromkeys((*(origin.methods if origin else ()), *login.methods))),
             scope=scope,
             target_id=target_id,
@@ -119,7 +142,8 @@ def _issue(
             expires=expires,
             audit_id=audit_id,
             chain_id=origin.chain_id if origin else audit_id,
-            credential_id=credential and credential["id"],
+            credential_id=proof.credential and proof.credential["id"],
+            trust_id=proof.trust and proof.trust["id"],
         )
         made = tokens.issue(db, claims) if expires > issued else None
         if made is not None:
@@ -127,12 +151,27 @@ def _issue(
     raise refused()
 
 
-def _targets(db: Db, user_id: str, login: Login, credential: Row | None) -> list[tuple[str, str | None]]:
+def _ends(db: Db, issued: int, proof: Proof) -> list[int]:
+    """The moments at which the token must end at the latest."""
+    if proof.origin is not None:
+        out = [proof.origin.expires]
+    else:
+        out = [issued + db.cloud.settings.identity.token_seconds * 1_000_000]
+    for lent in (proof.credential, proof.trust):
+        if lent is not None and lent["expires_at"] is not None:
+            out.append(int(seconds(lent["expires_at"]) * 1_000_000))
+    return out
+
+
+def _targets(db: Db, login: Login, proof: Proof) -> list[tuple[str, str | None]]:
     """The scopes to try, best first. Without a word about scope: the user's default project, then none."""
-    if credential is not None:
-        return [("project", credential["project_id"])]
+    if proof.credential is not None:
+        return [("project", proof.credential["project_id"])]
+    if proof.trust is not None:
+        project_id = proof.trust["project_id"]
+        return [("project", project_id) if project_id else ("unscoped", None)]
     if login.scope is None:
-        user = db.one(USERS, id=user_id)
+        user = db.one(USERS, id=proof.user_id)
         default = user and user["default_project_id"]
         return [*([("project", default)] if default else []), ("unscoped", None)]
     if login.scope == "project":

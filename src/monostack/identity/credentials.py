@@ -13,7 +13,7 @@ import hashlib
 import json
 import secrets
 
-from monostack.identity import projects, users
+from monostack.identity import delegation, projects, users
 from monostack.identity.attributes import asked_for, bad, missing, show, taken
 from monostack.identity.tables import CREDENTIALS
 from monostack.identity.wire import cut, page, self_link
@@ -80,7 +80,7 @@ def show_one(request: Request, db: Db) -> dict:
 
 def create(request: Request, tx: Tx) -> dict:
     asked = asked_for(request, "credential")
-    _must_be_unrestricted(request)
+    delegation.refuse(request)
     user = users.find(tx, asked.get("user_id") or request.caller.user_id)
     row_id = ids.new_hex()
     if asked["type"] == EC2:
@@ -115,7 +115,7 @@ def _digest(access: str) -> str:
 
 def update(request: Request, tx: Tx) -> dict:
     """Set another blob; all else of a credential stays as it was made."""
-    _must_be_unrestricted(request)
+    delegation.refuse(request)
     row = find(tx, request.path["credential_id"])
     asked = asked_for(request, "credential")
     if row["type"] == EC2:
@@ -125,18 +125,12 @@ def update(request: Request, tx: Tx) -> dict:
 
 
 def delete(request: Request, tx: Tx) -> None:
-    _must_be_unrestricted(request)
+    delegation.refuse(request)
     tx.delete(find(tx, request.path["credential_id"]))
 
 
 def find(db: Db, id: str) -> Row:  # noqa: A002 - the field's word
     return db.one(CREDENTIALS, id=id, missing=missing("credential", id))
-
-
-def _must_be_unrestricted(request: Request) -> None:
-    if request.caller.token.get("application_credential", {}).get("restricted"):
-        words = "A restricted application credential cannot manage credentials."
-        raise Error(403, "Forbidden", f"You are not authorized to perform the requested action: {words}")
 
 
 # EC2 key pairs
@@ -163,7 +157,7 @@ def ec2_show(request: Request, db: Db) -> dict:
 
 
 def ec2_create(request: Request, tx: Tx) -> dict:
-    _must_be_unrestricted(request)
+    delegation.refuse(request)
     tenant_id = request.body.get("tenant_id") if isinstance(request.body, dict) else None
     if not isinstance(tenant_id, str):
         raise bad("'tenant_id' is a required property: the id of the project that the key pair is for.")
@@ -184,7 +178,7 @@ def ec2_create(request: Request, tx: Tx) -> dict:
 
 
 def ec2_delete(request: Request, tx: Tx) -> None:
-    _must_be_unrestricted(request)
+    delegation.refuse(request)
     row = _find_pair(request, tx)
     request.subject = row["id"]
     tx.delete(row)

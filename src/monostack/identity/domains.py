@@ -8,7 +8,7 @@ Source: identity API reference, "Domains".
 
 from __future__ import annotations
 
-from monostack.identity import tokens
+from monostack.identity import removal, tokens
 from monostack.identity.attributes import (
     asked_for,
     fixed,
@@ -22,12 +22,7 @@ from monostack.identity.attributes import (
     with_options,
 )
 from monostack.identity.tables import (
-    APPLICATION_CREDENTIALS,
-    ASSIGNMENTS,
-    CREDENTIALS,
     GROUPS,
-    LIMITS,
-    MEMBERSHIPS,
     PROJECTS,
     ROLES,
     USERS,
@@ -132,31 +127,15 @@ def remove(tx: Tx, row: Row) -> None:
     mutable("domain", row)
     if row["enabled"]:
         raise Error(403, "Forbidden", "Cannot delete a domain that is enabled, please disable it first.")
-    for project in tx.all(PROJECTS, domain_id=row["id"]):
-        tx.hook("identity.project.delete", project)
-        tx.delete_all(ASSIGNMENTS, target_id=project["id"])
-        tx.delete_all(APPLICATION_CREDENTIALS, project_id=project["id"])
-        tx.delete_all(CREDENTIALS, project_id=project["id"])
-        tx.delete_all(LIMITS, owner_id=project["id"])
-        tx.delete(project)
-    for user in tx.all(USERS, domain_id=row["id"]):
-        tx.hook("identity.user.delete", user)
-        tx.delete_all(ASSIGNMENTS, actor_id=user["id"])
-        tx.delete_all(MEMBERSHIPS, user_id=user["id"])
-        tx.delete_all(APPLICATION_CREDENTIALS, user_id=user["id"])
-        tx.delete_all(CREDENTIALS, user_id=user["id"])
-        tx.delete(user)
-    for group in tx.all(GROUPS, domain_id=row["id"]):
-        tx.delete_all(ASSIGNMENTS, actor_id=group["id"])
-        tx.delete_all(MEMBERSHIPS, group_id=group["id"])
-        tx.delete(group)
-    for role in tx.all(ROLES, domain_id=row["id"]):
-        tx.delete_all(ASSIGNMENTS, role_id=role["id"])
-        tx.delete(role)
-    tx.delete_all(ASSIGNMENTS, target_id=row["id"])
-    tx.delete_all(LIMITS, owner_id=row["id"])
-    tx.delete(row)
-    tx.after(tx.cloud.auth.bump)
+    for kind, table in (
+        (removal.project, PROJECTS),
+        (removal.user, USERS),
+        (removal.group, GROUPS),
+        (removal.role, ROLES),
+    ):
+        for each in tx.all(table, domain_id=row["id"]):
+            kind(tx, each)
+    removal.domain(tx, row)
 
 
 def find(db: Db, id: str) -> Row:  # noqa: A002

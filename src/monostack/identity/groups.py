@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from monostack.identity import domains, users
+from monostack.identity import domains, removal, users
 from monostack.identity.attributes import (
     asked_for,
     fixed,
@@ -18,7 +18,7 @@ from monostack.identity.attributes import (
     show_all,
     taken,
 )
-from monostack.identity.tables import ASSIGNMENTS, GROUPS, MEMBERSHIPS, USERS
+from monostack.identity.tables import GROUPS, MEMBERSHIPS, USERS
 from monostack.identity.wire import cut, page, self_link
 from monostack.kit.db import Db, Row, Taken, Tx, query
 from monostack.kit.errors import Error
@@ -109,11 +109,7 @@ def update(request: Request, tx: Tx) -> dict:
 
 
 def delete(request: Request, tx: Tx) -> None:
-    row = find(tx, request.path["group_id"])
-    tx.delete_all(ASSIGNMENTS, actor_id=row["id"])
-    tx.delete_all(MEMBERSHIPS, group_id=row["id"])
-    tx.delete(row)
-    tx.after(tx.cloud.auth.bump)
+    removal.group(tx, find(tx, request.path["group_id"]))
 
 
 def members(request: Request, db: Db) -> dict:

@@ -17,6 +17,8 @@ from monostack.identity.wire import MALFORMED
 from monostack.kit.errors import Error
 
 SCOPE_WORDS = "system, project, domain, OS-TRUST:trust or unscoped"
+TRUST = "OS-TRUST:trust"
+SCOPES = {"project", "domain", "system", TRUST}
 KINDS = {"object": dict, "array": list, "string": str}
 
 
@@ -111,12 +113,17 @@ def _scope(asked: Any) -> tuple[str | None, dict[str, Any]]:
         return "unscoped", {}
     if isinstance(asked, dict) and "unscoped" in asked and len(asked) == 1:
         return "unscoped", {}
-    if not isinstance(asked, dict) or len(asked) != 1 or not asked.keys() & {"project", "domain", "system"}:
+    if not isinstance(asked, dict) or len(asked) != 1 or not asked.keys() & SCOPES:
         raise _lacks(SCOPE_WORDS, "scope")
     scope, target = next(iter(asked.items()))
     _must_be(target, f"scope/{scope}", "object")
     if scope == "system":
         return "system", {}
+    if scope == TRUST:
+        _texts(target, f"scope/{scope}", "id")
+        if "id" not in target:
+            raise _lacks("trust_id", "trust")
+        return scope, target
     _texts(target, f"scope/{scope}", "id", "name")
     _one_of_two(target, f"scope/{scope}")
     if scope == "project" and "id" not in target:

@@ -9,7 +9,7 @@ Source: identity API reference, "Projects", "Project tags"; what a current ident
 
 from __future__ import annotations
 
-from monostack.identity import domains, grants, tokens
+from monostack.identity import domains, grants, removal, tokens
 from monostack.identity.attributes import (
     asked_for,
     bad,
@@ -23,7 +23,9 @@ from monostack.identity.attributes import (
     truth,
     with_options,
 )
-from monostack.identity.tables import APPLICATION_CREDENTIALS, ASSIGNMENTS, CREDENTIALS, LIMITS, PROJECTS
+from monostack.identity.tables import (
+    PROJECTS,
+)
 from monostack.identity.wire import boolean_filter, page, self_link
 from monostack.kit import ids
 from monostack.kit.db import Db, Row, Tx
@@ -300,13 +302,7 @@ def delete(request: Request, tx: Tx) -> None:
             f"Cannot delete the project {row['id']} since it is not a leaf in the hierarchy. "
             "Use the cascade option if you want to delete a whole subtree.",
         )
-    tx.hook("identity.project.delete", row)
-    tx.delete_all(ASSIGNMENTS, target_id=row["id"])
-    tx.delete_all(APPLICATION_CREDENTIALS, project_id=row["id"])
-    tx.delete_all(CREDENTIALS, project_id=row["id"])
-    tx.delete_all(LIMITS, owner_id=row["id"])
-    tx.delete(row)
-    tx.after(tx.cloud.auth.bump)
+    removal.project(tx, row)
 
 
 def find(db: Db, id: str) -> Row:  # noqa: A002

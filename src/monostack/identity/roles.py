@@ -8,7 +8,7 @@ Source: identity API reference, "Roles", "Role inferences".
 
 from __future__ import annotations
 
-from monostack.identity import domains
+from monostack.identity import domains, removal
 from monostack.identity.attributes import (
     asked_for,
     bad,
@@ -21,7 +21,7 @@ from monostack.identity.attributes import (
     taken,
     with_options,
 )
-from monostack.identity.tables import ASSIGNMENTS, IMPLIED_ROLES, ROLES
+from monostack.identity.tables import IMPLIED_ROLES, ROLES
 from monostack.identity.wire import page, self_link
 from monostack.kit.db import Db, Row, Tx
 from monostack.kit.errors import Error
@@ -121,11 +121,7 @@ def update(request: Request, tx: Tx) -> dict:
 def delete(request: Request, tx: Tx) -> None:
     row = _allowed(request, tx, "identity:delete_domain_role")
     mutable("role", row)
-    tx.delete_all(ASSIGNMENTS, role_id=row["id"])
-    tx.delete_all(IMPLIED_ROLES, prior_role_id=row["id"])
-    tx.delete_all(IMPLIED_ROLES, implied_role_id=row["id"])
-    tx.delete(row)
-    tx.after(tx.cloud.auth.bump)
+    removal.role(tx, row)
 
 
 def _allowed(request: Request, db: Db, rule_of_domains: str) -> Row:

@@ -20,6 +20,7 @@ from monostack.identity import (
     services,
     tables,
     tokens,
+    trusts,
     users,
     versions,
 )
@@ -45,13 +46,14 @@ ROOMS = (
     regions,
     limits,
     policies,
+    trusts,
 )
 
 SERVICE = Service(
     name="identity",
     type="identity",
     title="keystone",
-    ports=(5000,),
+    ports=(5000, 35357),
     mount="identity",
     wire=IdentityWire(),
     prefixes=("/v3",),
@@ -60,4 +62,8 @@ SERVICE = Service(
     tables=(*tables.TABLES, policies.POLICIES),
     loops=(tokens.FORGETTING,),
     bootstrap=bootstrap.bootstrap,
+    overview=(
+        ("projects", tables.PROJECTS, ("id", "name", "domain_id", "enabled")),
+        ("users", tables.USERS, ("id", "name", "domain_id", "enabled")),
+    ),
 )

@@ -179,6 +179,19 @@ LIMITS = Table(
     id=ids.new_hex,
 )
 
+TRUSTS = Table(
+    "identity_trusts",
+    Column("trustor_user_id", String(64), nullable=False, index=True),
+    Column("trustee_user_id", String(64), nullable=False, index=True),
+    Column("project_id", String(64), index=True),
+    Column("impersonation", Boolean, nullable=False),
+    Column("roles", JSON),
+    Column("expires_at", Time),
+    Column("remaining_uses", Integer),
+    *stamps(),
+    id=ids.new_hex,
+)
+
 REVOCATIONS = Table(
     "identity_revocations",
     Column("audit_id", String(32), index=True),
@@ -203,5 +216,6 @@ TABLES = (
     CREDENTIALS,
     REGISTERED_LIMITS,
     LIMITS,
+    TRUSTS,
     REVOCATIONS,
 )

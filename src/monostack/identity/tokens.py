@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from monostack.identity import grants
 from monostack.identity.keys import Keys
-from monostack.identity.tables import APPLICATION_CREDENTIALS, PROJECTS, REVOCATIONS, USERS
+from monostack.identity.tables import APPLICATION_CREDENTIALS, PROJECTS, REVOCATIONS, TRUSTS, USERS
 from monostack.kit import clock
 from monostack.kit.auth import Caller
 from monostack.kit.db import Db, Row, Tx, lt, query
@@ -59,6 +59,7 @@ class Claims:
     audit_id: str
     chain_id: str
     credential_id: str | None = None
+    trust_id: str | None = None
     epoch: int = 0
 
     @property
@@ -80,6 +81,7 @@ class _Payload(msgspec.Struct, array_like=True):
     audit: bytes
     chain: bytes | None
     credential: bytes | None
+    trust: bytes | None
     epoch: int
 
 
@@ -101,6 +103,7 @@ def seal(keys: Keys, claims: Claims) -> str:
         _unspelled(claims.audit_id),
         chain,
         _packed(claims.credential_id),
+        _packed(claims.trust_id),
         claims.epoch,
     )
     return keys.seal(_encode(payload), claims.issued // 1_000_000)
@@ -128,6 +131,7 @@ def unseal(keys: Keys, token: str) -> Claims | None:
         audit_id=audit_id,
         chain_id=audit_id if payload.chain is None else _spelled(payload.chain),
         credential_id=_unpacked(payload.credential),
+        trust_id=_unpacked(payload.trust),
         epoch=payload.epoch,
     )
 
@@ -171,12 +175,20 @@ def issue(db: Db, claims: Claims) -> tuple[str, dict] | None:
 def _describe(db: Db, claims: Claims) -> tuple[dict, int] | None:
     """The token as the wire shows it, without the catalogue, and the sum of the epochs of what it stands on;
     None when the rows do not bear it (any more)."""
-    user = db.one(USERS, id=claims.user_id, lock=False)
-    if user is None or not user["enabled"]:
+    found = _enabled_user(db, claims.user_id)
+    if found is None:
         return None
-    domain = enabled_domain(db, user["domain_id"])
-    if domain is None:
-        return None
+    user, domain = found
+    epoch = _epoch(user, domain)
+    trust = None
+    if claims.trust_id is not None:
+        trust = _trust(db, claims)
+        trustor = trust and _enabled_user(db, trust["trustor_user_id"])
+        if trustor is None:
+            return None
+        epoch += _epoch(*trustor)
+        if trust["impersonation"]:
+            user, domain = trustor
     body = {
         "methods": list(claims.methods),
         "user": {
@@ -189,27 +201,52 @@ def _describe(db: Db, claims: Claims) -> tuple[dict, int] | None:
         "expires_at": _whole(claims.expires),
         "issued_at": _whole(claims.issued),
     }
-    epoch = _epoch(user, domain)
+    if trust is not None:
+        body["OS-TRUST:trust"] = {
+            "id": trust["id"],
+            "trustor_user": {"id": trust["trustor_user_id"]},
+            "trustee_user": {"id": trust["trustee_user_id"]},
+            "impersonation": trust["impersonation"],
+        }
     if claims.scope == "unscoped":
         return body, epoch
-    found = _SCOPED[claims.scope](db, claims)
+    found = _SCOPED[claims.scope](db, claims, trust)
     if found is None or not found[0]["roles"]:
         return None
     scope, scope_epoch = found
     return body | scope, epoch + scope_epoch
 
 
-def _for_project(db: Db, claims: Claims) -> tuple[dict, int] | None:
+def _enabled_user(db: Db, user_id: str) -> tuple[Row, Row] | None:
+    """The user and his domain, if both are enabled."""
+    user = db.one(USERS, id=user_id, enabled=True, lock=False)
+    domain = user and enabled_domain(db, user["domain_id"])
+    return None if domain is None else (user, domain)
+
+
+def _trust(db: Db, claims: Claims) -> Row | None:
+    """The trust that the token is of, if it still is one."""
+    trust = db.one(TRUSTS, id=claims.trust_id, trustee_user_id=claims.user_id, lock=False)
+    expired = trust is not None and trust["expires_at"] is not None and trust["expires_at"] <= db.now
+    return None if expired else trust
+
+
+def _for_project(db: Db, claims: Claims, trust: Row | None) -> tuple[dict, int] | None:
     project = db.one(PROJECTS, id=claims.target_id, is_domain=False, enabled=True, lock=False)
     domain = project and enabled_domain(db, project["domain_id"])
     if domain is None:
         return None
-    roles = grants.shown(db, grants.on_project(db, claims.user_id, project))
+    owner_id = trust["trustor_user_id"] if trust else claims.user_id
+    roles = grants.shown(db, grants.on_project(db, owner_id, project))
     scope = {
         "project": {"domain": _named(domain), "id": project["id"], "name": project["name"]},
         "is_domain": False,
         "roles": roles,
     }
+    if trust is not None:
+        del scope["is_domain"]
+        lent = grants.expanded(set(trust["roles"]), grants.implications(db))
+        scope["roles"] = [role for role in roles if role["id"] in lent]
     if claims.credential_id is not None:
         credential = db.one(APPLICATION_CREDENTIALS, id=claims.credential_id, lock=False)
         if credential is None:
@@ -219,7 +256,7 @@ def _for_project(db: Db, claims: Claims) -> tuple[dict, int] | None:
     return scope, _epoch(project, domain)
 
 
-def _for_domain(db: Db, claims: Claims) -> tuple[dict, int] | None:
+def _for_domain(db: Db, claims: Claims, trust: None) -> tuple[dict, int] | None:
     domain = enabled_domain(db, claims.target_id)
     if domain is None:
         return None
@@ -227,7 +264,7 @@ def _for_domain(db: Db, claims: Claims) -> tuple[dict, int] | None:
     return {"domain": _named(domain), "roles": roles}, _epoch(domain)
 
 
-def _for_system(db: Db, claims: Claims) -> tuple[dict, int]:
+def _for_system(db: Db, claims: Claims, trust: None) -> tuple[dict, int]:
     return {"roles": grants.shown(db, grants.on_system(db, claims.user_id)), "system": {"all": True}}, 0
 
 
@@ -241,8 +278,7 @@ def _epoch(*rows: Row) -> int:
 
 def may_log_in(db: Db, user_id: str) -> bool:
     """Whether the user and his domain are enabled."""
-    user = db.one(USERS, id=user_id, lock=False)
-    return user is not None and user["enabled"] and enabled_domain(db, user["domain_id"]) is not None
+    return _enabled_user(db, user_id) is not None
 
 
 def enabled_domain(db: Db, domain_id: str | None) -> Row | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import operator
 
-from monostack.identity import domains, passwords, projects, tokens
+from monostack.identity import domains, passwords, projects, removal, tokens
 from monostack.identity.attributes import (
     asked_for,
     bad,
@@ -25,7 +25,9 @@ from monostack.identity.attributes import (
     truth,
     with_options,
 )
-from monostack.identity.tables import APPLICATION_CREDENTIALS, ASSIGNMENTS, CREDENTIALS, MEMBERSHIPS, USERS
+from monostack.identity.tables import (
+    USERS,
+)
 from monostack.identity.verifying import hashed, matching, refused
 from monostack.identity.wire import MALFORMED, boolean_filter, cut, page, self_link
 from monostack.kit import clock
@@ -186,14 +188,7 @@ def _update(tx: Tx, request: Request, asked: dict, stored: str | None) -> Row:
 
 
 def delete(request: Request, tx: Tx) -> None:
-    row = find(tx, request.path["user_id"])
-    tx.hook("identity.user.delete", row)
-    tx.delete_all(ASSIGNMENTS, actor_id=row["id"])
-    tx.delete_all(MEMBERSHIPS, user_id=row["id"])
-    tx.delete_all(APPLICATION_CREDENTIALS, user_id=row["id"])
-    tx.delete_all(CREDENTIALS, user_id=row["id"])
-    tx.delete(row)
-    tx.after(tx.cloud.auth.bump)
+    removal.user(tx, find(tx, request.path["user_id"]))
 
 
 async def change_password(request: Request, ctx: Context) -> Response:
