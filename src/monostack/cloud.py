@@ -152,6 +152,11 @@ class Cloud:
         doors = [door for service in self.services for door in (service, *service.companions)]
         return [port + self.settings.port_offset for door in doors for port in door.ports]
 
+    @property
+    def further_ports(self) -> set[int]:
+        """Ports that old guides also name (35357); without one of them the service still has its first."""
+        return {port + self.settings.port_offset for service in self.services for port in service.ports[1:]}
+
     def _bootstrap(self, tx) -> None:
         row = tx.one(ABOUT, name="id")
         if row is None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 
 import uvicorn
 
 from monostack.cloud import Cloud
+
+log = logging.getLogger(__name__)
 
 
 class PortTaken(Exception):
@@ -27,12 +30,16 @@ def listen(cloud: Cloud) -> list[socket.socket]:
         each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             each.bind((settings.listen, port))
-        except OSError as reason:
-            for other in (*sockets, each):
+        except (OSError, OverflowError) as reason:
+            each.close()
+            words = f"port {port} on {settings.listen} cannot be used ({getattr(reason, 'strerror', reason)})"
+            if port in cloud.further_ports:
+                log.warning("%s; the service answers on its first port only", words)
+                continue
+            for other in sockets:
                 other.close()
             raise PortTaken(
-                f"port {port} on {settings.listen} cannot be used ({reason.strerror}). Another cloud or "
-                "service has it: stop that, or give --port-offset."
+                f"{words}. Another cloud or service has it: stop that, or give --port-offset."
             ) from None
         each.listen(2048)
         each.setblocking(False)

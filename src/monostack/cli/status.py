@@ -112,7 +112,9 @@ def _table(console, title: str, rows: list[dict]) -> None:
         console.print(f"== {title} ==\n(none)")
         return
     names = list(dict.fromkeys(name for row in rows for name in row))
-    table = Table(*names, title=f"== {title} ==")
+    table = Table(title=f"== {title} ==")
+    for name in names:
+        table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*("" if row.get(name) is None else str(row.get(name)) for name in names))
     console.print(table)

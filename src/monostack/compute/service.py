@@ -20,11 +20,14 @@ from monostack.compute import (
     server_tags,
     services,
     usage,
+    usage_audit,
     user_limits,
 )
 from monostack.compute.consoles import api as consoles
 from monostack.compute.consoles.service import NOVNC, SERIAL
 from monostack.compute.consoles.tokens import TOKENS as CONSOLE_TOKENS
+from monostack.compute.images import api as images
+from monostack.compute.images import metadata as image_metadata
 from monostack.compute.metadata import passwords
 from monostack.compute.metadata.service import METADATA
 from monostack.compute.networking import floating_ips, networks, security_groups
@@ -72,6 +75,9 @@ ROUTES = (
     *security_groups.ROUTES,
     *floating_ips.ROUTES,
     *networks.ROUTES,
+    *images.ROUTES,
+    *image_metadata.ROUTES,
+    *usage_audit.ROUTES,
 )
 
 
@@ -84,6 +90,10 @@ SERVICE = Service(
     name="compute",
     type="compute",
     title="nova",
+    overview=(
+        ("flavors", flavors.FLAVORS, ("id", "name", "ram", "vcpus", "disk")),
+        ("instances", rows.SERVERS, ("id", "name", "project_id", "vm_state", "task_state", "host")),
+    ),
     ports=(8774,),
     wire=WIRE,
     routes=ROUTES,

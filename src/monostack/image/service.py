@@ -57,4 +57,5 @@ SERVICE = Service(
     needs=("identity",),
     bootstrap=bootstrap,
     description="OpenStack Image Service",
+    overview=(("images", tables.IMAGES, ("id", "name", "disk_format", "size", "status", "visibility")),),
 )

@@ -28,7 +28,7 @@ from monostack.network.routers import api as routers
 from monostack.network.routers.rows import host_arrived
 from monostack.network.sharing import POLICIES
 from monostack.network.subnetpool_tables import SUBNETPOOLS
-from monostack.network.tables import TABLES
+from monostack.network.tables import NETWORKS, ROUTERS, TABLES
 from monostack.network.wire import WIRE
 
 SERVICE = Service(
@@ -36,6 +36,10 @@ SERVICE = Service(
     type="network",
     title="neutron",
     description="OpenStack Networking",
+    overview=(
+        ("networks", NETWORKS, ("id", "name", "project_id", "network_type", "status", "external")),
+        ("routers", ROUTERS, ("id", "name", "project_id", "status", "host")),
+    ),
     ports=(9696,),
     mount="network",
     wire=WIRE,
