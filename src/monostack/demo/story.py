@@ -274,7 +274,7 @@ class Story:
         return "SHUTOFF, ACTIVE"
 
     def restart_cloud(self) -> str:
-        before = self._uptime()
+        before = self._boot()
         stopped = self.cloud.stop()
         started = self.cloud.start()
         self._still_there(before)
@@ -284,9 +284,9 @@ class Story:
         never = "" if before is None else "; the guest never noticed"
         return f"down {stopped:.1f} s, up {started:.1f} s, killed, up again{never}"
 
-    def _still_there(self, before: float | None) -> None:
+    def _still_there(self, before: str | None) -> None:
         until(lambda: self._server_is("ACTIVE"), 30, "the server was not ACTIVE after the restart")
-        if before is not None and self._uptime() < before:
+        if self._boot() != before:
             raise StepFailed("the guest was restarted together with the cloud")
 
     def delete(self) -> str:
