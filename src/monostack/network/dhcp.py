@@ -21,8 +21,14 @@ def is_served(subnet) -> bool:
     return subnet["ip_version"] == 4 or subnet["ipv6_address_mode"] == "dhcpv6-stateful"
 
 
+def device_id(network_id: str) -> str:
+    """What the service's own port says it is for; a port that a user called network:dhcp says something
+    else."""
+    return f"dhcp{uuid.uuid5(uuid.NAMESPACE_DNS, network_id)}-{network_id}"
+
+
 def port_of(db, network_id: str):
-    return db.one(PORTS, lock=False, network_id=network_id, device_owner=rows.DHCP)
+    return db.one(PORTS, lock=False, device_id=device_id(network_id), device_owner=rows.DHCP)
 
 
 def settle(tx, network) -> None:
@@ -41,7 +47,6 @@ def settle(tx, network) -> None:
 
 
 def _make(tx, network):
-    name = uuid.uuid5(uuid.NAMESPACE_DNS, network["id"])
     return rows.create(
         tx,
         network,
@@ -49,7 +54,7 @@ def _make(tx, network):
         fixed_ips=[],
         groups=[],
         quota=False,
-        device_id=f"dhcp{name}-{network['id']}",
+        device_id=device_id(network["id"]),
         device_owner=rows.DHCP,
     )
 

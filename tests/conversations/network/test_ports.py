@@ -385,3 +385,19 @@ def test_groups_that_keep_state_and_that_do_not_are_not_mixed(demo, network):
     demo.refused(
         "PUT", f"/ports/{port['id']}", 400, "HTTPBadRequest", {"port": {"security_groups": both[:1] * 2}}
     )
+
+
+def test_nobody_puts_himself_on_anothers_router(demo, other, network):
+    router = other.router()
+    port = demo.port(network)
+    body = {"port": {"device_owner": "network:router_interface", "device_id": router["id"]}}
+    demo.refused("PUT", f"/ports/{port['id']}", 409, "DeviceIDNotOwnedByTenant", body)
+    assert other.get("/ports", device_id=router["id"])["ports"] == []
+
+
+def test_a_port_that_only_calls_itself_the_services_is_its_owners(demo, network, subnet):
+    served = demo.get("/ports", device_owner="network:dhcp")["ports"][0]
+    mine = [demo.port(network, device_owner=owner) for owner in ("network:dhcp", "network:floatingip")]
+    for port in mine:
+        demo.delete(f"/ports/{port['id']}")
+    assert [each["id"] for each in demo.get("/ports")["ports"]] == [served["id"]]

@@ -21,7 +21,7 @@ from monostack.network.attributes import DESCRIPTION, ID, NAME, OWNER, STANDARD,
 from monostack.network.collection import Collection, routes
 from monostack.network.networks import COLLECTION as NETWORK
 from monostack.network.ports import rows
-from monostack.network.tables import ADDRESSES, NETWORKS, PORTS
+from monostack.network.tables import ADDRESSES, FLOATING_IPS, NETWORKS, PORTS, ROUTERS
 
 VNIC_TYPES = (
     "normal",
@@ -36,12 +36,6 @@ VNIC_TYPES = (
     "accelerator-direct-physical",
     "remote-managed",
 )
-KEPT_BY_SERVICE = {
-    rows.ROUTER_INTERFACE: "has device owner network:router_interface",
-    rows.ROUTER_GATEWAY: "has device owner network:router_gateway",
-    rows.FLOATING_IP: "has device owner network:floatingip",
-}
-
 ATTRIBUTES = (
     ID,
     *OWNER,
@@ -241,21 +235,37 @@ def create(request, tx, values: dict):
 
 
 def _no_foreign_device(request, values: dict) -> None:
-    """Ports of routers and of DHCP are made by the service; somebody else's would look like its own."""
+    """Ports of routers are made by the service: with one of his own a user would be on somebody's router."""
     if values.get("device_owner", "").startswith("network:router_") and not request.caller.admin:
         raise Error(
             409,
             "DeviceIDNotOwnedByTenant",
-            f"The following device_id {values.get('device_id')} is not owned "
-            "by your tenant or matches another tenants router.",
+            f"The following device_id {values.get('device_id')} is not owned by your tenant or matches "
+            "another tenants router.",
         )
 
 
+def _kept(tx, row) -> str | None:
+    """Why the service needs the port; None when it does not."""
+    owner = row["device_owner"]
+    if owner in (rows.ROUTER_INTERFACE, rows.ROUTER_GATEWAY):
+        needed = tx.one(ROUTERS, lock=False, id=row["device_id"])
+    elif owner == rows.FLOATING_IP:
+        needed = tx.one(FLOATING_IPS, lock=False, floating_port_id=row["id"])
+    else:
+        needed = None
+    return None if needed is None else f"has device owner {owner}"
+
+
 def update(request, tx, row, sent: dict):
-    if row["device_owner"] in KEPT_BY_SERVICE and ("device_id" in sent or "device_owner" in sent):
-        changed = {name: sent[name] for name in ("device_id", "device_owner") if name in sent}
-        if any(row[name] != value for name, value in changed.items()) and not request.caller.admin:
-            raise Error(409, "PortInUse", f"Port {row['id']} is kept by the service: it {_kept(row)}.")
+    changed = {
+        name: sent[name] for name in ("device_id", "device_owner") if sent.get(name, row[name]) != row[name]
+    }
+    if changed:
+        _no_foreign_device(request, {"device_id": row["device_id"]} | changed)
+        why = None if request.caller.admin else _kept(tx, row)
+        if why is not None:
+            raise Error(409, "PortInUse", f"Port {row['id']} is kept by the service: it {why}.")
     network = tx.one(NETWORKS, lock=False, id=row["network_id"])
     plain = {
         name: sent[name] for name in ("name", "description", "device_id", "device_owner") if name in sent
@@ -364,19 +374,14 @@ def _update_binding(tx, row, sent: dict, plain: dict) -> None:
 
 
 def delete(request, tx, row) -> None:
-    if row["device_owner"] in KEPT_BY_SERVICE:
+    why = _kept(tx, row)
+    if why is not None:
         raise Error(
-            409,
-            "ServicePortInUse",
-            f"Port {row['id']} cannot be deleted directly via the port API: {_kept(row)}.",
+            409, "ServicePortInUse", f"Port {row['id']} cannot be deleted directly via the port API: {why}."
         )
     rows.delete(tx, row)
     if row["device_owner"] == rows.DHCP:
         dhcp.settle(tx, tx.one(NETWORKS, id=row["network_id"]))
-
-
-def _kept(row) -> str:
-    return KEPT_BY_SERVICE[row["device_owner"]]
 
 
 COLLECTION = Collection(
@@ -394,6 +399,9 @@ COLLECTION = Collection(
     parents=parents,
     sieve=sieve,
     sieves=frozenset(("fixed_ips", "security_groups", "binding:host_id")),
+    stored=frozenset(
+        ("allowed_address_pairs", "extra_dhcp_opts", "profile", "security_groups", "tags", "vif_details")
+    ),
 )
 
 ROUTES = routes(COLLECTION)
