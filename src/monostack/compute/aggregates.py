@@ -167,7 +167,7 @@ def _tell_hosts(tx, names: list[str]) -> None:
 
 def _zones(tx, without: int | None = None) -> dict[str, str]:
     """The zone of every host that an aggregate puts into one."""
-    found = {}
+    found: dict[str, str] = {}
     for row in tx.all(AGGREGATES, order="id"):
         if row["id"] != without and zone_of(row) is not None:
             found.update(dict.fromkeys(row["hosts"], zone_of(row)))

@@ -33,17 +33,20 @@ def make(tx, caller, kind: str, sent: dict[str, Any]) -> Row:
     given = attributes.read(collection.attributes, sent, True)
     values = attributes.defaults(collection.attributes, given)
     values["project_id"] = values["tenant_id"] = caller.project_id
+    assert collection.create is not None
     return collection.create(Visitor(caller), tx, values)
 
 
 def change(tx, caller, kind: str, id: str, sent: dict[str, Any]) -> Row:  # noqa: A002
     collection = COLLECTIONS[kind]
+    assert collection.update is not None
     row = collection.find(tx, caller, id)
     return collection.update(Visitor(caller), tx, row, attributes.read(collection.attributes, sent, False))
 
 
 def drop(tx, caller, kind: str, id: str) -> None:  # noqa: A002
     collection = COLLECTIONS[kind]
+    assert collection.delete is not None
     collection.delete(Visitor(caller), tx, collection.find(tx, caller, id))
 
 

@@ -15,7 +15,12 @@ from monostack.compute.metadata import ec2, openstack
 from monostack.compute.metadata.subject import Subject, load
 from monostack.kit.agents import HOSTS
 
-EC2_VERSIONS = ("2009-04-04", ec2.LATEST)
+EC2_VERSIONS = ((ec2.VERSIONS[-1], ec2.VERSIONS[-1]), (ec2.LATEST, ec2.VERSIONS[-1]))
+OPENSTACK_VERSIONS = (
+    *((version, version) for version in openstack.VERSIONS),
+    (openstack.LATEST, openstack.VERSIONS[-1]),
+)
+"""(the folder, the version in it)."""
 
 
 def wants_drive(db, row: Mapping[str, Any]) -> bool:
@@ -33,16 +38,14 @@ def tree(db, row: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def files(subject: Subject) -> Iterator[tuple[str, bytes]]:
-    for version in EC2_VERSIONS:
-        known = ec2.resolve(version)
-        yield f"ec2/{version}/meta-data.json", msgspec.json.encode(ec2.meta_data(subject, known))
+    for folder, version in EC2_VERSIONS:
+        yield f"ec2/{folder}/meta-data.json", msgspec.json.encode(ec2.meta_data(subject, version))
         if subject.user_data is not None:
-            yield f"ec2/{version}/user-data", subject.user_data
+            yield f"ec2/{folder}/user-data", subject.user_data
     for number, (_, content) in enumerate(subject.files):
         yield f"openstack/content/{number:04d}", content
-    for version in (*openstack.VERSIONS, openstack.LATEST):
-        known = openstack.resolve(version)
-        for since, name, _ in openstack.DOCUMENTS:
-            content = openstack.document(subject, known, name) if since <= known else None
-            if content is not None:
-                yield f"openstack/{version}/{name}", content
+    for folder, version in OPENSTACK_VERSIONS:
+        for _, name, _ in openstack.DOCUMENTS:
+            document = openstack.document(subject, version, name)
+            if document is not None:
+                yield f"openstack/{folder}/{name}", document
