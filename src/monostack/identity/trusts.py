@@ -18,7 +18,7 @@ from monostack.kit import clock
 from monostack.kit.db import Db, Row, Tx
 from monostack.kit.errors import Error
 from monostack.kit.request import Request
-from monostack.kit.resource import ANYONE, Field, Response, Route
+from monostack.kit.resource import Field, Response, Route
 
 LISTED = (
     Field("id"),
@@ -48,15 +48,18 @@ def target_of_new(request: Request, db: Db) -> dict:
     return {"target.trust.trustor_user_id": asked_for(request, "trust")["trustor_user_id"]}
 
 
-def index(request: Request, db: Db) -> dict:
-    """Everybody may list the trusts that he gave or was given; all of them, who may list all."""
+def target_of_list(request: Request, db: Db) -> dict:
+    """Whose trusts are listed: everybody may list those that he gave or was given; who names nobody lists
+    all."""
     trustor, trustee = request.query.get("trustor_user_id"), request.query.get("trustee_user_id")
     if trustor is None and trustee is None:
-        request.demand("identity:list_trusts")
-    if trustor is not None:
-        request.demand("identity:list_trusts_for_trustor", {"target.trust.trustor_user_id": trustor})
+        request.demand("identity:list_trusts", {})
     if trustee is not None:
         request.demand("identity:list_trusts_for_trustee", {"target.trust.trustee_user_id": trustee})
+    return {"target.trust.trustor_user_id": trustor or trustee}
+
+
+def index(request: Request, db: Db) -> dict:
     found = page(db, TRUSTS, request, lambda row: _alive(db, row))
     return request.list("trusts", request.render_all(LISTED, found), found)
 
@@ -182,7 +185,15 @@ def _alive(db: Db, row: Row) -> bool:
 BASE, ONE = "/OS-TRUST/trusts", "/OS-TRUST/trusts/{trust_id}"
 
 ROUTES = (
-    Route("GET", BASE, index, ANYONE, query="trusts.index", fields=LISTED),
+    Route(
+        "GET",
+        BASE,
+        index,
+        "identity:list_trusts_for_trustor",
+        target=target_of_list,
+        query="trusts.index",
+        fields=LISTED,
+    ),
     Route(
         "POST",
         BASE,
