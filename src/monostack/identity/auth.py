@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from monostack.identity import delegation, logins, tokens
+from monostack.identity import delegation, domains, logins, tokens
 from monostack.identity.logins import Login
 from monostack.identity.tables import APPLICATION_CREDENTIALS, PROJECTS, TRUSTS, USERS
 from monostack.identity.tokens import Claims
@@ -83,7 +83,7 @@ def domain_named(db: Db, asked: dict[str, Any]) -> str | None:
     """The id of the domain meant by {"id": ...} or {"name": ...}."""
     if "id" in asked:
         return asked["id"]
-    row = db.one(PROJECTS, name=asked["name"], is_domain=True)
+    row = domains.named(db, asked["name"])
     return row and row["id"]
 
 

@@ -71,15 +71,30 @@ def create(request: Request, tx: Tx) -> dict:
     return {"domain": show(request, SHOWN, row)}
 
 
+def named(db: Db, name: str) -> Row | None:
+    """The domain of that name in capitals or not: people write `default` and mean `Default`."""
+    exact = db.one(PROJECTS, name=name, is_domain=True)
+    if exact is not None:
+        return exact
+    alike = (row for row in db.all(PROJECTS, is_domain=True) if row["name"].lower() == name.lower())
+    return next(alike, None)
+
+
+def _name_is_taken(name: str) -> Error:
+    words = f"it is not permitted to have two projects acting as domains with the same name: {name}"
+    return taken("project", words)
+
+
 def insert(tx: Tx, asked: dict, id: str, known: frozenset[str]) -> Row:  # noqa: A002 - the field's word
     """A new domain; raises Error 409."""
     name = asked["name"]
     if tx.one(PROJECTS, id=id) is not None:
         raise taken("project", f"it is not permitted to have two projects with the same id: {id}")
-    words = f"it is not permitted to have two projects acting as domains with the same name: {name}"
+    if named(tx, name) is not None:
+        raise _name_is_taken(name)
     return tx.insert(
         PROJECTS,
-        taken=taken("project", words),
+        taken=_name_is_taken(name),
         id=id,
         name=name,
         domain_id="",
@@ -108,11 +123,11 @@ def change(tx: Tx, row: Row, asked: dict, known: frozenset[str]) -> None:
     if "options" in asked:
         values["options"] = with_options(row["options"], asked["options"])
     values["extra"] = row["extra"] | invented(asked, known)
-    words = (
-        f"it is not permitted to have two projects acting as domains with the same name: {asked.get('name')}"
-    )
+    alike = named(tx, asked["name"]) if "name" in asked else None
+    if alike is not None and alike["id"] != row["id"]:
+        raise _name_is_taken(asked["name"])
     was_enabled = row["enabled"]
-    tx.set(row, taken=taken("project", words), **values)
+    tx.set(row, taken=_name_is_taken(asked.get("name")), **values)
     if was_enabled and not row["enabled"]:
         tokens.end_all(tx, row)
     tx.after(tx.cloud.auth.bump)

@@ -48,12 +48,21 @@ def test_list_and_filters(admin, make, promised):
         ({"name": ""}, 400),
         ({"name": "x" * 65}, 400),
         ({"name": "Default"}, 409),
+        ({"name": "default"}, 409),
         ({"name": "d", "explicit_domain_id": "default"}, 409),
         ({"name": "d", "enabled": "perhaps"}, 400),
     ],
 )
 def test_domains_that_cannot_be_made(admin, domain, code):
     assert admin.post("/domains", json={"domain": domain}).status_code == code
+
+
+def test_a_domain_is_named_with_or_without_capitals(world):
+    for name in ("Default", "default"):
+        user = {"name": "admin", "password": "secret", "domain": {"name": name}}
+        scope = {"project": {"name": "admin", "domain": {"name": name}}}
+        auth = {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}
+        assert world.api("identity", None).post("/auth/tokens", json={"auth": auth}).status_code == 201
 
 
 def test_an_id_may_be_chosen(make):
