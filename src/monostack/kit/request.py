@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -105,7 +106,7 @@ class Request:
 
     # where we are
 
-    @property
+    @cached_property
     def base(self) -> str:
         """Scheme, host and the service's root: what links start with. No slash at the end."""
         host = self.headers.get("host") or f"{self.cloud.settings.listen}:{self.service.ports[0]}"

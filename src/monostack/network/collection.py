@@ -50,6 +50,7 @@ class Collection:
     complete             (db, rows, viewer): puts into rows what is not in their table, for all rows at once
     sieve                (request, db) -> a test of rows for filters that are no columns, or None
     sieves               the query parameters of `sieve`
+    stored               JSON columns that a list shows as they are kept and does not look into
     """
 
     name: str
@@ -67,6 +68,7 @@ class Collection:
     complete: Callable = lambda db, rows, viewer: None  # noqa: E731
     sieve: Callable = lambda request, db: None  # noqa: E731
     sieves: frozenset[str] = frozenset()
+    stored: frozenset[str] = frozenset()
     tagged: bool = True
     shown: tuple[Attribute, ...] = field(init=False)
 
@@ -112,7 +114,7 @@ def _page(collection: Collection, request, db):
     if not sees_all(caller):
         where = {"among": collection.among, "values": {"viewer": caller.project_id or ""}}
     if not tests:
-        return db.page(collection.table, request, **where)
+        return db.page(collection.table, request, stored=collection.stored, **where)
     asked = request.paging
     limit, asked.limit = asked.limit, None
     page = db.page(collection.table, request, **where)

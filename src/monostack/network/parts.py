@@ -141,7 +141,7 @@ def group_part(db, id: str) -> dict[str, Any] | None:  # noqa: A002
     group = db.one(SECURITY_GROUPS, lock=False, id=id)
     if group is None:
         return None
-    members = {row["address"] for row in db.run(_MEMBERS, of_group=id)}
+    members = set(db.values(_MEMBERS, of_group=id))
     for row in db.run(_PAIRS, of_group=id):
         members.update(pair["ip_address"] for pair in row["allowed_address_pairs"])
     rules = db.all(SECURITY_GROUP_RULES, order="id", security_group_id=id)

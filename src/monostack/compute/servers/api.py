@@ -31,12 +31,12 @@ def index(request, db) -> dict:
 
 
 def detail(request, db) -> dict:
-    page = _page(request, db, RULE + "detail:get_all_tenants")
+    page = _page(request, db, RULE + "detail:get_all_tenants", fields.AS_STORED)
     _look_at_hosts(request, db)
     return request.list("servers", request.render_all(fields.DETAIL, page), page)
 
 
-def _page(request, db, rule: str):
+def _page(request, db, rule: str, stored: frozenset[str] = frozenset()):
     for key in request.query_all("sort_key"):
         if key in FOR_ADMINISTRATORS and not request.caller.admin:
             raise Error(403, "Forbidden", f"Only administrators can sort servers by {key}")
@@ -44,7 +44,13 @@ def _page(request, db, rule: str):
     if not request.paging.order:
         request.paging.order = DEFAULT_ORDER
     return db.page(
-        rows.SERVERS, request, among=found.among(), values=found.values, deleted=found.deleted, **found.where
+        rows.SERVERS,
+        request,
+        among=found.among(),
+        values=found.values,
+        deleted=found.deleted,
+        stored=stored,
+        **found.where,
     )
 
 

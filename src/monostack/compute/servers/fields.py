@@ -10,6 +10,8 @@ import hashlib
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from monostack.compute.servers import rows
 from monostack.compute.servers.status import FAULT_SHOWN, PROGRESS_SHOWN, status
 from monostack.kit import clock
@@ -50,7 +52,8 @@ def flavor(row, request) -> dict[str, Any]:
         allowed = verdicts[owner] = request.allowed(EXTRA_SPECS, row)
     if allowed:
         return kept
-    return {name: value for name, value in kept.items() if name != "extra_specs"}
+    plain = msgspec.json.decode(kept) if isinstance(kept, msgspec.Raw) else kept
+    return {name: value for name, value in plain.items() if name != "extra_specs"}
 
 
 def image(row, request) -> Any:
@@ -100,6 +103,9 @@ def host_status(row, request) -> str:
         return ""
     return request.host_statuses.get(row["host"], "UNKNOWN")
 
+
+AS_STORED = frozenset(("addresses", "flavor", "metadata", "tags"))
+"""What a list shows as the row keeps it."""
 
 LINKED = (Field("id"), Field("name"), Field("links", links))
 

@@ -24,7 +24,14 @@ def ordering(table: sa.Table, order: tuple[str, ...]) -> list:
 
 
 def page(
-    db, table: sa.Table, request, where: dict[str, Any], among, deleted: bool, given: Mapping[str, Any]
+    db,
+    table: sa.Table,
+    request,
+    where: dict[str, Any],
+    among,
+    deleted: bool,
+    given: Mapping[str, Any],
+    stored: frozenset[str],
 ) -> Page:
     asked = request.paging
     if not deleted and "live" in table.c and "live" not in where:
@@ -55,8 +62,8 @@ def page(
         statement = statement.order_by(*ordering(table, order))
         return statement if limit is None else statement.limit(sa.bindparam("page_limit", type_=sa.Integer))
 
-    key = ("page", table.name, forms, order, nulls, limit is None, id(among))
-    compiled = db.statements.get(key, build, table)
+    key = ("page", table.name, forms, order, nulls, limit is None, id(among), stored)
+    compiled = db.statements.get(key, build, table, stored)
     values = parameters(where) | given
     if limit is not None:
         values["page_limit"] = limit + 1

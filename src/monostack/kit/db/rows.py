@@ -8,6 +8,7 @@ statement is kept.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.operators import in_op, not_in_op
@@ -163,7 +164,9 @@ class Compiled:
 
     __slots__ = ("binders", "fixed", "keys", "make", "names", "sql", "table")
 
-    def __init__(self, statement, dialect, table: sa.Table | None) -> None:
+    def __init__(
+        self, statement, dialect, table: sa.Table | None, stored: frozenset[str] = frozenset()
+    ) -> None:
         compiled = visitors.replacement_traverse(statement, {}, _spread).compile(dialect=dialect)
         self.sql = str(compiled)
         self.names = list(compiled.positiontup or ())
@@ -177,21 +180,19 @@ class Compiled:
         self.keys: list[str] = []
         self.make = None
         if compiled._result_columns:
-            self._results(compiled, dialect)
+            self._results(compiled, dialect, stored)
 
-    def _results(self, compiled, dialect) -> None:
+    def _results(self, compiled, dialect, stored: frozenset[str]) -> None:
         self.keys = [column.keyname for column in compiled._result_columns]
         space: dict[str, Any] = {"Row": Row, "table": self.table}
         parts = []
         for index, column in enumerate(compiled._result_columns):
             # drivers give floats as floats; SQLAlchemy would ask for the wire type, which nobody knows here
             number = isinstance(column.type, sa.Float)
-            reads = getattr(column.type, "reads", None)
+            reads = msgspec.Raw if column.keyname in stored else getattr(column.type, "reads", None)
             if reads is not None:
                 space[f"p{index}"] = reads
-                parts.append(
-                    f"{self.keys[index]!r}: None if v[{index}] is None else p{index}(v[{index}])"
-                )
+                parts.append(f"{self.keys[index]!r}: None if v[{index}] is None else p{index}(v[{index}])")
                 continue
             processor = None if number else column.type.dialect_impl(dialect).result_processor(dialect, None)
             if isinstance(column.type, sa.TypeDecorator) and processor is None:
