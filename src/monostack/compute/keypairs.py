@@ -86,11 +86,14 @@ async def create(request, ctx) -> dict[str, Any]:
     private = None
     public = asked.get("public_key")
     if public is None:
-        if asked.get("type", "ssh") != "ssh":
-            raise Error(
-                400, "BadRequest", "Only key pairs of type ssh can be generated: send public_key for x509."
-            )
-        public, private = await ctx.cpu(sshkeys.generate)
+        if asked.get("type", "ssh") == "x509":
+            user_id = asked.get("user_id", request.caller.user_id)
+            try:
+                public, private = await ctx.cpu(sshkeys.generate_certificate, user_id)
+            except ValueError as reason:
+                raise Error(400, "InvalidKeypair", f"No certificate can be made: {reason}") from None
+        else:
+            public, private = await ctx.cpu(sshkeys.generate)
     row = await ctx.write(_store, request, asked, public)
     answer = request.render(CREATED, row)
     return {"keypair": answer | {"private_key": private} if private else answer}

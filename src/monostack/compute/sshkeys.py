@@ -9,12 +9,18 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from datetime import UTC, datetime, timedelta
 
+from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 BITS = 2048
+CERTIFICATE_DAYS = 3650
+PRINCIPAL = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
+"""The user principal name, by which Windows maps a certificate to an account (MS-WCCE); a UTF8String."""
 
 
 def generate() -> tuple[str, str]:
@@ -27,6 +33,33 @@ def generate() -> tuple[str, str]:
     ).decode()
     public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
     return public.decode() + " Generated-by-Nova", private
+
+
+def generate_certificate(user_id: str) -> tuple[str, str]:
+    """A new client certificate of the user, signed by its own key, as guests without SSH take it for WinRM:
+    (certificate, private key), both PEM."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=BITS)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, user_id)])
+    principal = b"\x0c" + bytes([len(user_id) + 10]) + f"{user_id}@localhost".encode()
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=CERTIFICATE_DAYS))
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.OtherName(PRINCIPAL, principal)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return made.public_bytes(serialization.Encoding.PEM).decode(), private.decode()
 
 
 def fingerprint(public_key: str) -> str:
@@ -49,9 +82,6 @@ def fingerprint(public_key: str) -> str:
 def x509_fingerprint(certificate: str) -> str:
     """The SHA-1 fingerprint of a PEM certificate, the spelling for key pairs of type x509; raises
     ValueError."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
-
     try:
         read = x509.load_pem_x509_certificate(certificate.encode())
     except ValueError:

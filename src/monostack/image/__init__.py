@@ -7,12 +7,46 @@ the hosts that need it. This is what other services may ask; they import it insi
 from pathlib import Path
 from typing import Any
 
+from monostack.kit.errors import Error
+
 
 def get(db, caller, image_id: str, missing: Exception | None = None) -> dict | None:
     """The image if the caller may see it; otherwise `missing` is raised, or None returned."""
     from monostack.image import sight
 
     return sight.get(db, caller, image_id, missing)
+
+
+def listed(db, caller) -> list:
+    """The images that the caller is shown in a list, newest first."""
+    from monostack.image import listing
+
+    return listing.everything(db, caller)
+
+
+def set_properties(tx, caller, row, properties: dict[str, str]) -> None:
+    """Give an image other properties; raises Error 403 when the caller may not, 400 or 413 when they may not
+    be."""
+    from monostack.image import attributes, rows, sight
+
+    sight.demand(tx, caller, "modify_image", row)
+    for name, value in properties.items():
+        attributes.check_name(name)
+        if name in attributes.SETTABLE:
+            raise Error(403, "Forbidden", f"'{name}' is an attribute of the image, not a property.")
+        attributes.check_value(name, value)
+    attributes.check_properties(properties)
+    rows.change(tx, row, {"properties": properties})
+
+
+def drop(tx, caller, row) -> None:
+    """Delete an image; raises Error 403 when the caller may not, or nobody may because it is protected."""
+    from monostack.image import rows, sight
+
+    sight.demand(tx, caller, "delete_image", row)
+    if row["protected"]:
+        raise Error(403, "Forbidden", f"Image {row['id']} is protected and cannot be deleted.")
+    rows.delete(tx, row)
 
 
 def view(db, row) -> dict[str, Any]:

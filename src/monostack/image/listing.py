@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from monostack.image.tables import IMAGES, MEMBERS, PROPERTIES, TAGS
 from monostack.image.wire import LARGEST, bad
 from monostack.kit import clock
-from monostack.kit.db import Page, ne
+from monostack.kit.db import Page, ne, query
 from monostack.kit.wire import boolean
 
 VISIBILITIES = ("public", "private", "shared", "community", "all")
@@ -185,6 +185,24 @@ def _seen(every_status: bool) -> Any:
         member.append(MEMBERS.c.status == sa.bindparam("member_status"))
     shared = sa.and_(columns.visibility == "shared", sa.exists().where(*member))
     return sa.or_(columns.owner == me, columns.visibility.in_(("public", "community")), shared)
+
+
+_ALL = query(
+    sa.select(IMAGES)
+    .where(
+        IMAGES.c.live == 1,
+        IMAGES.c.os_hidden == sa.false(),
+        _condition(("not of the community",)),
+        sa.or_(sa.bindparam("admin", type_=sa.Boolean) == sa.true(), _seen(every_status=False)),
+    )
+    .order_by(IMAGES.c.created_at.desc(), IMAGES.c.id.desc()),
+    IMAGES,
+)
+
+
+def everything(db, caller) -> list:
+    """All images that a list without filters shows the caller, newest first."""
+    return db.run(_ALL, me=caller.project_id or "", member_status="accepted", admin=caller.admin)
 
 
 def _one_of(request, name: str, default: str | None, allowed: tuple[str, ...]) -> str | None:

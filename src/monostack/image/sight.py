@@ -55,13 +55,22 @@ def find(request, db) -> dict:
 
 def target(request, db) -> dict:
     """What policy judges: the image of the path with its owner, visibility and the caller's membership."""
-    row = find(request, db)
+    return target_of(request.caller, find(request, db))
+
+
+def target_of(caller, row: dict) -> dict:
     out = {
         "project_id": row["owner"],
         "owner": row["owner"],
         "visibility": row["visibility"],
         "image_id": row["id"],
     }
-    if row["visibility"] == "shared" and row["owner"] != request.caller.project_id:
-        out["member_id"] = request.caller.project_id
+    if row["visibility"] == "shared" and row["owner"] != caller.project_id:
+        out["member_id"] = caller.project_id
     return out
+
+
+def demand(db, caller, rule: str, row: dict) -> None:
+    """Refuse what the image service's rules do not let the caller do to an image that he sees."""
+    if not db.cloud.policy("image").allowed(rule, caller.credentials, target_of(caller, row)):
+        raise Error(403, "Forbidden", f"You are not allowed to do this to image {row['id']} ({rule}).")
