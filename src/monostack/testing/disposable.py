@@ -230,7 +230,7 @@ class DisposableCloud:
                 await asyncio.sleep(0.001)
             cloud.engine.reopen(self._template)
         else:
-            cloud.engine.truncate()
+            cloud.engine.empty()
             await cloud.engine.write(cloud._bootstrap)
         cloud.auth.bump()
         cloud.hub.forget_all()

@@ -118,8 +118,8 @@ class Caller:
 
 
 @pytest.fixture(scope="module")
-def shared_world() -> Iterator[World]:
-    with testing.cloud() as cloud:
+def shared_world(database: str) -> Iterator[World]:
+    with testing.cloud(database=database) as cloud:
         yield World(cloud)
 
 

@@ -15,13 +15,10 @@ CONTRACT = Path(__file__).parents[2] / "contract/identity/responses.json.gz"
 PASSWORD = testing.PASSWORD
 
 
-@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def shared_world(request) -> Iterator:
+@pytest.fixture(scope="module")
+def shared_world(database: str) -> Iterator:
     from tests.conftest import World
 
-    database = ""
-    if request.param == "postgresql":
-        database = request.getfixturevalue("postgresql").database("identity")
     with testing.cloud(only=("identity",), database=database) as cloud:
         yield World(cloud)
 

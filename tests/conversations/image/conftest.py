@@ -8,10 +8,10 @@ from monostack import testing
 
 
 @pytest.fixture(scope="module")
-def shared_world() -> Iterator:
+def shared_world(database: str) -> Iterator:
     from tests.conftest import World
 
-    with testing.cloud(only=("identity", "image")) as cloud:
+    with testing.cloud(only=("identity", "image"), database=database) as cloud:
         yield World(cloud)
 
 

@@ -63,8 +63,8 @@ class Caller:
 
 
 @pytest.fixture(scope="module")
-def shared_world() -> Iterator[World]:
-    with testing.cloud(only=("identity", "network")) as cloud:
+def shared_world(database: str) -> Iterator[World]:
+    with testing.cloud(only=("identity", "network"), database=database) as cloud:
         yield World(cloud)
 
 

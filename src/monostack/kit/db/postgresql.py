@@ -213,13 +213,28 @@ class PostgresEngine:
         raw.commit()
         return out
 
-    def truncate(self) -> None:
-        """Empty every table of the current schema; for a disposable cloud."""
+    def empty(self) -> None:
+        """Delete every row of the current schema, for a disposable cloud: quicker than TRUNCATE when rows are few.
+
+        What still runs in other threads may hold locks for a moment: a deadlock is answered by another try.
+        """
         raw = self._connection().open()
-        names = raw.execute("select tablename from pg_tables where schemaname = current_schema()").fetchall()
-        quoted = ", ".join(f'"{name}"' for (name,) in names)
-        raw.execute(f"truncate {quoted} restart identity cascade")
+        tables = raw.execute("select tablename from pg_tables where schemaname = current_schema()").fetchall()
+        sequences = raw.execute(
+            "select sequencename from pg_sequences where schemaname = current_schema()"
+        ).fetchall()
         raw.commit()
+        words = ["set local session_replication_role = replica"]
+        words += [f'delete from "{name}"' for (name,) in tables]
+        words += [f'alter sequence "{name}" restart' for (name,) in sequences]
+        for attempt in range(TRIES):
+            try:
+                raw.execute(";".join(words))
+                raw.commit()
+                return
+            except psycopg.errors.DeadlockDetected as reason:
+                raw.rollback()
+                self._pause(attempt, reason)
 
     def close(self) -> None:
         self.threads.shutdown(wait=True)

@@ -115,8 +115,8 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def shared_world() -> Iterator[World]:
-    with testing.cloud(only=("compute",)) as cloud:
+def shared_world(database: str) -> Iterator[World]:
+    with testing.cloud(only=("compute",), database=database) as cloud:
         yield World(cloud)
 
 
