@@ -6,6 +6,8 @@ world (console output, a crash dump) waits for the host's answer and changes not
 Source: compute API reference, "Servers - run an action".
 """
 
+from typing import Any
+
 from monostack.compute import instance_actions
 from monostack.compute.servers import ports, rows, verbs
 from monostack.compute.servers.verbs import VERBS, Verb
@@ -17,10 +19,21 @@ LOCK = "os_compute_api:os-lock-server:"
 
 def begin(request, tx, verb_name: str) -> None:
     """Write a verb's wish, unless something speaks against it (409)."""
-    verb, row = VERBS[verb_name], rows.find(tx, request)
-    verbs.demand(verb, row, request.caller)
+    row = rows.find(tx, request)
+    demand(request, row, verb_name)
+    carry_out(request, tx, row, verb_name)
+
+
+def demand(request, row, verb_name: str) -> None:
+    """Raise the 409 that keeps a verb from beginning, if there is one."""
+    verbs.demand(VERBS[verb_name], row, request.caller)
     _demand_host(row)
-    values = {
+
+
+def carry_out(request, tx, row, verb_name: str, **changes: Any) -> None:
+    """Write a verb's wish, together with what else changes of the server."""
+    verb = VERBS[verb_name]
+    values = changes | {
         "verb": verb_name,
         "request_id": request.id,
         "version": row["version"] + 1,
@@ -34,6 +47,8 @@ def begin(request, tx, verb_name: str) -> None:
         values["power"] = verb.power
     if verb.boot:
         values |= {"boot": row["boot"] + 1, "reboot": verb.reboot}
+    if verb.disk:
+        values["disk"] = row["disk"] + 1
     rows.move(tx, row, row["vm_state"], verb.task, **values)
     instance_actions.begin(
         tx,

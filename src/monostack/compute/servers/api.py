@@ -3,7 +3,7 @@
 Source: compute API reference, "Servers".
 """
 
-from monostack.compute import hosts, instance_actions
+from monostack.compute import instance_actions
 from monostack.compute.servers import (
     actions,
     bodies,
@@ -12,6 +12,7 @@ from monostack.compute.servers import (
     fields,
     filters,
     interfaces,
+    rebuild,
     rows,
     security_groups,
     settling,
@@ -32,7 +33,7 @@ def index(request, db) -> dict:
 
 def detail(request, db) -> dict:
     page = _page(request, db, RULE + "detail:get_all_tenants", fields.AS_STORED)
-    _look_at_hosts(request, db)
+    fields.look_at_hosts(request, db)
     return request.list("servers", request.render_all(fields.DETAIL, page), page)
 
 
@@ -55,20 +56,7 @@ def _page(request, db, rule: str, stored: frozenset[str] = frozenset()):
 
 
 def show(request, db) -> dict:
-    return _shown(request, db, fields.SHOWN, rows.find(db, request))
-
-
-def _shown(request, db, shown, row) -> dict:
-    _look_at_hosts(request, db)
-    return {"server": request.render(shown, row)}
-
-
-def _look_at_hosts(request, db) -> None:
-    """Host states are shown from 2.16 on, to whom policy lets see them: one statement for the whole
-    answer."""
-    request.host_statuses, request.verdicts = {}, {}
-    if request.version >= (2, 16) and request.allowed(fields.HOST_STATUS):
-        request.host_statuses = hosts.statuses(db)
+    return {"server": fields.show(request, db, fields.SHOWN, rows.find(db, request))}
 
 
 def update(request, tx) -> dict:
@@ -92,7 +80,7 @@ def update(request, tx) -> dict:
         values["name"] = values["name"].strip()
     if values:
         tx.set(row, **values)
-    return _shown(request, tx, fields.UPDATED, row)
+    return {"server": fields.show(request, tx, fields.UPDATED, row)}
 
 
 def delete(request, tx) -> None:
@@ -201,6 +189,7 @@ ROUTES = (
         target=rows.target,
     ),
     *actions.ROUTES,
+    *rebuild.ROUTES,
     *security_groups.ROUTES,
     *interfaces.ROUTES,
     *diagnostics.ROUTES,

@@ -56,7 +56,7 @@ def read(request, tx) -> Birth:
     birth = Birth(flavor=flavors.find(tx, request.caller, str(asked["flavorRef"]), 400), hints=hints)
     _demand_parts(request, asked)
     birth.least, birth.most = _counts(asked)
-    birth.password = asked.get("adminPass") or "".join(RANDOM.choices(LETTERS, k=12))
+    birth.password = password(asked)
     _image(request, tx, asked, birth)
     _key(request, tx, asked, birth)
     _zone(request, tx, asked, birth)
@@ -102,27 +102,32 @@ def _counts(asked) -> tuple[int, int]:
 
 
 def _image(request, tx, asked, birth: Birth) -> None:
+    birth.image, birth.image_view = usable_image(
+        request, tx, _boot_image(asked), birth.flavor, "Can not find requested image"
+    )
+    if birth.flavor["disk"] == 0 and not request.allowed(CREATE + ":zero_disk_flavor"):
+        raise Error(
+            403,
+            "BootFromVolumeRequiredForZeroDiskFlavor",
+            "Only volume-backed servers are allowed for flavors with zero disk.",
+        )
+
+
+def usable_image(request, tx, image_id: str, flavor, missing: str) -> tuple[Any, dict[str, Any]]:
+    """An image that a server of this flavor can be born from: its row, and what hosts are told of it.
+
+    Raises Error 400; `missing` are the words for an image that the caller cannot see.
+    """
     from monostack import image
 
-    image_id = _boot_image(asked)
-    row = image.get(
-        tx, request.caller, image_id, missing=Error(400, "BadRequest", "Can not find requested image")
-    )
+    row = image.get(tx, request.caller, image_id, missing=Error(400, "BadRequest", missing))
     view = image.view(tx, row)
     if view["status"] != "active":
         raise Error(400, "ImageNotActive", f"Image {image_id} is not active.")
-    birth.image, birth.image_view = row, view
-    flavor = birth.flavor
     if (view.get("min_ram") or 0) > flavor["ram"]:
         raise Error(400, "FlavorMemoryTooSmall", "Flavor's memory is too small for requested image.")
     if flavor["disk"] == 0:
-        if not request.allowed(CREATE + ":zero_disk_flavor"):
-            raise Error(
-                403,
-                "BootFromVolumeRequiredForZeroDiskFlavor",
-                "Only volume-backed servers are allowed for flavors with zero disk.",
-            )
-        return
+        return row, view
     if (view.get("min_disk") or 0) > flavor["disk"]:
         raise Error(
             400,
@@ -137,6 +142,12 @@ def _image(request, tx, asked, birth: Birth) -> None:
             f"Flavor's disk is too small for requested image. Flavor disk is {flavor['disk'] << 30} bytes, "
             f"image is {view['size']} bytes.",
         )
+    return row, view
+
+
+def image_properties(view: dict[str, Any]) -> dict[str, str]:
+    """An image's properties as a server shows them."""
+    return {key: str(value) for key, value in (view.get("properties") or {}).items()}
 
 
 def _boot_image(asked) -> str:
@@ -163,14 +174,16 @@ def _boot_image(asked) -> str:
 
 
 def _key(request, tx, asked, birth: Birth) -> None:
-    name = asked.get("key_name")
-    if name is None:
-        return
+    if asked.get("key_name") is not None:
+        birth.key = key(tx, request.caller.user_id, asked["key_name"])
+
+
+def key(tx, user_id: str, name: str) -> Any:
+    """A user's key pair; raises Error 400 when he has none of that name."""
     from monostack.compute import keypairs
 
-    birth.key = tx.one(keypairs.KEYPAIRS, lock=False, user_id=request.caller.user_id, name=name)
-    if birth.key is None:
-        raise Error(400, "KeypairNotFound", "Invalid key_name provided.")
+    missing = Error(400, "KeypairNotFound", "Invalid key_name provided.")
+    return tx.one(keypairs.KEYPAIRS, lock=False, missing=missing, user_id=user_id, name=name)
 
 
 def _zone(request, tx, asked, birth: Birth) -> None:
@@ -346,11 +359,15 @@ def _group(request, tx, birth: Birth) -> None:
 
 
 def _limits(request, tx, asked) -> None:
-    quotas.check_metadata(tx, request.caller.project_id, asked.get("metadata") or {})
-    files = asked.get("personality") or ()
+    project_id = request.caller.project_id
+    quotas.check_metadata(tx, project_id, asked.get("metadata") or {})
+    check_files(tx, project_id, asked.get("personality") or ())
+
+
+def check_files(tx, project_id: str, files) -> None:
+    """Raise Error 403 when the quota allows fewer or smaller files in a new guest."""
     if not files:
         return
-    project_id = request.caller.project_id
     most = quotas.limit(tx, project_id, "injected_files")
     if 0 <= most < len(files):
         raise Error(403, "OnsetFileLimitExceeded", f"Personality file limit exceeded: at most {most} files.")
@@ -361,6 +378,11 @@ def _limits(request, tx, asked) -> None:
             "OnsetFileContentLimitExceeded",
             f"Personality file content limit exceeded: at most {longest} bytes each.",
         )
+
+
+def password(asked) -> str:
+    """The administrator's password that was asked for, or a new one."""
+    return asked.get("adminPass") or "".join(RANDOM.choices(LETTERS, k=12))
 
 
 def wants_config_drive(asked, image_view) -> bool:

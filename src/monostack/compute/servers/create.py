@@ -118,7 +118,7 @@ def _values(
         "vcpus": flavor["vcpus"],
         "ram": flavor["ram"],
         "image_id": view.get("id"),
-        "image_properties": {key: str(value) for key, value in (view.get("properties") or {}).items()},
+        "image_properties": bodies.image_properties(view),
         "key_name": asked.get("key_name"),
         "user_data": asked.get("user_data"),
         "config_drive": bodies.wants_config_drive(asked, view),

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from monostack.compute import hosts
 from monostack.compute.servers import rows
 from monostack.compute.servers.status import FAULT_SHOWN, PROGRESS_SHOWN, status
 from monostack.kit import clock
@@ -107,6 +108,21 @@ def host_status(row, request) -> str:
 AS_STORED = frozenset(("addresses", "flavor", "metadata", "tags"))
 """What a list shows as the row keeps it."""
 
+
+def look_at_hosts(request, db) -> None:
+    """Host states are shown from 2.16 on, to whom policy lets see them: one statement for the whole
+    answer."""
+    request.host_statuses, request.verdicts = {}, {}
+    if request.version >= (2, 16) and request.allowed(HOST_STATUS):
+        request.host_statuses = hosts.statuses(db)
+
+
+def show(request, db, fields: tuple[Field, ...], row) -> dict[str, Any]:
+    """One server as the caller may see it."""
+    look_at_hosts(request, db)
+    return request.render(fields, row)
+
+
 LINKED = (Field("id"), Field("name"), Field("links", links))
 
 _CORE = (
@@ -183,6 +199,13 @@ UPDATED = (
     *_GROUPS,
 )
 """What an update answers: as much as `SHOWN` only from 2.75 on."""
+
+REBUILT = (
+    *(field for field in UPDATED if field.name != "OS-EXT-SRV-ATTR:user_data"),
+    Field("key_name", since=(2, 54), until=(2, 74)),
+    Field("user_data", since=(2, 57)),
+)
+"""What a rebuild answers: an update's answer, and what it may have changed besides, to everybody."""
 
 SORTED = tuple(
     Field(name, column, until=LAST, sort=column)

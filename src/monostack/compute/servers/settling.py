@@ -158,7 +158,7 @@ def ports_came_up(tx, row) -> None:
 def _done(tx, row, power: str, **values: Any) -> None:
     """The task is over."""
     verb = VERBS[row["verb"]]
-    vm_state = verb.then if power == row["power"] else VM_STATES[power]
+    vm_state = verb.then if verb.then and power == row["power"] else VM_STATES[power]
     values |= {"power_state": POWER_STATES[power], "fault": None}
     if power != row["power"]:
         values["power"] = "off"

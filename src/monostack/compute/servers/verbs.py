@@ -26,8 +26,9 @@ class Verb:
     over      the task_states it may begin in (ANY: all)
     power     the wanted power state; None leaves it
     boot      whether the guest must start anew
+    disk      whether it must start from a new disk
     reboot    how a running guest is brought to start anew: "soft" asks it, "hard" pulls the plug
-    then      the vm_state when done
+    then      the vm_state when done; "" is the one that goes with the wanted power state
     launched  whether the server must have been running once
     event     the event's name in the instance action
     """
@@ -39,6 +40,7 @@ class Verb:
     power: str | None = None
     over: tuple[str | None, ...] | None = FREE
     boot: bool = False
+    disk: bool = False
     reboot: str = "hard"
     launched: bool = True
     event: str = ""
@@ -105,6 +107,15 @@ VERBS: dict[str, Verb] = {
     ),
     "resume": Verb(
         "resume", ("suspended",), "resuming", "active", power="running", event="compute_resume_instance"
+    ),
+    "rebuild": Verb(
+        "rebuild",
+        ("active", "error", "stopped"),
+        "rebuilding",
+        "",
+        boot=True,
+        disk=True,
+        event="compute_rebuild_instance",
     ),
     "delete": Verb(
         "delete", ANY, "deleting", "deleted", over=ANY, launched=False, event="compute_terminate_instance"
