@@ -31,6 +31,7 @@ from sqlalchemy.dialects.sqlite import pysqlite
 from monostack.kit.crash import point
 from monostack.kit.db.rows import DiskFull, Taken
 from monostack.kit.db.tx import Db, Statements, Tx
+from monostack.kit.errors import Error
 
 if TYPE_CHECKING:
     from monostack.cloud import Cloud
@@ -74,12 +75,16 @@ class SqliteConnection:
             return self.raw.execute(sql, values).fetchall()
         except sqlite3.IntegrityError as reason:
             raise _translated(reason) from reason
+        except OverflowError as reason:
+            raise Error(400, "BadRequest", "A number is larger than can be kept.") from reason
 
     def change(self, sql: str, values: tuple) -> int:
         try:
             return self.raw.execute(sql, values).rowcount
         except sqlite3.IntegrityError as reason:
             raise _translated(reason) from reason
+        except OverflowError as reason:
+            raise Error(400, "BadRequest", "A number is larger than can be kept.") from reason
 
     def command(self, sql: str) -> None:
         self.raw.execute(sql)
