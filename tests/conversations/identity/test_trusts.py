@@ -171,6 +171,7 @@ def test_it_may_be_good_for_so_many_logins(world, log_in, worker, trust, demo):
         ({"expires_at": "2020-01-01T00:00:00Z"}, 400),
         ({"expires_at": "soon"}, 400),
         ({"remaining_uses": 0}, 400),
+        ({"remaining_uses": 2**70}, 400),
         ({"impersonation": "yes"}, 400),
         ({"allow_redelegation": True}, 403),
     ],
