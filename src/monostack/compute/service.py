@@ -18,6 +18,7 @@ from monostack.compute import (
     server_groups,
     server_metadata,
     server_tags,
+    server_topology,
     services,
     usage,
     usage_audit,
@@ -30,7 +31,7 @@ from monostack.compute.images import api as images
 from monostack.compute.images import metadata as image_metadata
 from monostack.compute.metadata import passwords
 from monostack.compute.metadata.service import METADATA
-from monostack.compute.networking import floating_ips, networks, security_groups
+from monostack.compute.networking import fixed_ips, floating_ips, networks, security_groups
 from monostack.compute.servers import api, loop, parts, ports, rows
 from monostack.compute.wire import WIRE
 from monostack.kit.resource import Service
@@ -62,6 +63,7 @@ ROUTES = (
     *consoles.ROUTES,
     *server_metadata.ROUTES,
     *server_tags.ROUTES,
+    *server_topology.ROUTES,
     *server_groups.ROUTES,
     *limits.ROUTES,
     *quota_sets.ROUTES,
@@ -74,6 +76,7 @@ ROUTES = (
     *usage.ROUTES,
     *security_groups.ROUTES,
     *floating_ips.ROUTES,
+    *fixed_ips.ROUTES,
     *networks.ROUTES,
     *images.ROUTES,
     *image_metadata.ROUTES,

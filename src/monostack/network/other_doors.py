@@ -15,10 +15,11 @@ from monostack.kit.db import Row
 from monostack.network import attributes
 from monostack.network.collection import Collection
 from monostack.network.floating_ips import COLLECTION as FLOATING_IPS
+from monostack.network.ports.api import COLLECTION as PORTS
 from monostack.network.security_group_rules import COLLECTION as RULES
 from monostack.network.security_groups import COLLECTION as GROUPS
 
-COLLECTIONS: dict[str, Collection] = {each.name: each for each in (GROUPS, RULES, FLOATING_IPS)}
+COLLECTIONS: dict[str, Collection] = {each.name: each for each in (GROUPS, RULES, FLOATING_IPS, PORTS)}
 
 
 @dataclass

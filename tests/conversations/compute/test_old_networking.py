@@ -230,3 +230,24 @@ def test_networks_are_shown_in_both_old_shapes(demo, stranger):
     shown = demo.get(path, version=OLD, promise="tenant_networks.show")["network"]
     assert shown == {"id": network["id"], "label": "net", "cidr": "None"}
     stranger.get(path, 404, version=OLD)
+
+
+def test_a_fixed_address_is_added_and_removed(demo, stranger):
+    server = demo.server()
+    path, shown = f"/servers/{server['id']}/action", f"/servers/{server['id']}/ips"
+    (entry,) = demo.get(shown)["addresses"]["net"]
+    network_id = demo.get(f"/servers/{server['id']}/os-interface")["interfaceAttachments"][0]["net_id"]
+    demo.post(path, {"addFixedIp": {"networkId": network_id}}, 202, version="2.43")
+    found = [each["addr"] for each in demo.get(shown)["addresses"]["net"]]
+    assert entry["addr"] in found
+    (new,) = (address for address in found if address != entry["addr"])
+    demo.post(path, {"removeFixedIp": {"address": new}}, 202, version="2.43")
+    assert demo.get(shown)["addresses"]["net"] == [entry]
+    demo.post(path, {"removeFixedIp": {"address": new}}, 400, version="2.43")
+    other = "00000000-0000-0000-0000-000000000000"
+    demo.post(path, {"addFixedIp": {"networkId": other}}, 404, version="2.43")
+    demo.post(path, {"addFixedIp": {}}, 400, version="2.43")
+    demo.post(path, {"addFixedIp": {"networkId": network_id}}, 404, version="2.44")
+    stranger.post(path, {"addFixedIp": {"networkId": network_id}}, 404, version="2.43")
+    demo.post(path, {"lock": None}, 202)
+    demo.post(path, {"addFixedIp": {"networkId": network_id}}, 409, version="2.43")

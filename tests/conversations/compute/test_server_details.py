@@ -140,10 +140,17 @@ def test_security_groups_are_shown_with_their_rules(demo, server, world):
     ]
 
 
+def test_a_server_has_no_numa_topology(demo, server):
+    path = f"/servers/{server['id']}/topology"
+    assert demo.get(path, promise="server_topology.index") == {"nodes": [], "pagesize_kb": None}
+    demo.get(path, 404, version="2.77")
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/metadata"), ("GET", "/metadata/a"), ("DELETE", "/metadata/a"), ("GET", "/tags"),
+        ("GET", "/metadata"), ("GET", "/topology"), ("GET", "/metadata/a"), ("DELETE", "/metadata/a"),
+        ("GET", "/tags"),
         ("DELETE", "/tags"), ("GET", "/ips"), ("GET", "/os-security-groups"), ("PUT", "/tags/x"),
         ("GET", "/os-server-password"), ("DELETE", "/os-server-password"),
     ],
