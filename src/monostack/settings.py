@@ -40,6 +40,7 @@ class Image:
     max_bytes: int = 64 << 30
     show_multiple_locations: bool = False
     enforce_format: bool = True
+    fetch_also_from: tuple[str, ...] = ()
 
 
 @dataclass

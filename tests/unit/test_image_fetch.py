@@ -123,3 +123,16 @@ async def test_a_host_that_is_not_there_is_told(names, open_house, monkeypatch):
     monkeypatch.setattr(fetch, "PORTS", {"http": port})
     with pytest.raises(Unreachable, match="cannot be reached"):
         await read(f"http://somewhere.example:{port}/")
+
+
+async def test_an_operator_may_name_places_that_are_otherwise_refused(server, monkeypatch):
+    server.answers["/data"] = (200, {}, b"data")
+    port = server.server_port
+    monkeypatch.setattr(fetch, "PORTS", {"http": 80})
+    url, also = f"http://127.0.0.1:{port}/data", (f"127.0.0.1:{port}",)
+    with pytest.raises(Unreachable):
+        fetch.check(url)
+    fetch.check(url, also)
+    assert b"".join([piece async for piece in fetch.chunks(url, also)]) == b"data"
+    with pytest.raises(Unreachable):
+        fetch.check(f"http://127.0.0.2:{port}/data", also)

@@ -3,7 +3,8 @@
 Only http and https on their own ports; no address of this machine or of the link, where metadata services
 live. The name is resolved once, every address is judged, and the connection goes to the address that was
 judged, so a name that answers differently the second time gains nothing. Redirects are followed by the same
-rules.
+rules. An operator may name further places, HOST:PORT each, that are allowed as they stand
+(`image.fetch_also_from`).
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -33,8 +34,9 @@ class Unreachable(Exception):
     """The data cannot be had from there; the words say why."""
 
 
-def check(url: Any) -> None:
-    """Refuse what is no URL of another machine; names are judged when they are resolved."""
+def check(url: Any, also: Iterable[str] = ()) -> None:
+    """Refuse what is no URL of another machine; names are judged when they are resolved. `also` has the
+    places, HOST:PORT, that are allowed besides."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -42,6 +44,8 @@ def check(url: Any) -> None:
         raise Unreachable("The URI is not one.") from None
     if parts.scheme not in PORTS or not parts.hostname or parts.username is not None:
         raise Unreachable("The URI must look like https://host/path, without a user or password.")
+    if _place(url) in also:
+        return
     if port not in (None, PORTS[parts.scheme]):
         raise Unreachable(
             f"The URI names port {port}: only {PORTS[parts.scheme]} is allowed for {parts.scheme}."
@@ -52,6 +56,11 @@ def check(url: Any) -> None:
         return
 
 
+def _place(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or PORTS[parts.scheme]}"
+
+
 def _check_address(text: str) -> None:
     """Refuse addresses of this machine and of its links; raises ValueError for what is no address."""
     address = ipaddress.ip_address(text.partition("%")[0])
@@ -60,9 +69,9 @@ def _check_address(text: str) -> None:
         raise Unreachable(f"{address} is not an address that images are fetched from.")
 
 
-async def chunks(url: str) -> AsyncIterator[bytes]:
+async def chunks(url: str, also: Iterable[str] = ()) -> AsyncIterator[bytes]:
     """The data behind a URL, piece by piece; raises Unreachable in words."""
-    response, connection = await _in_thread(_open, url)
+    response, connection = await _in_thread(_open, url, also)
     try:
         expected, total, started = response.length, 0, time.monotonic()
         while piece := await _in_thread(_read, response):
@@ -97,10 +106,10 @@ def _read(response: http.client.HTTPResponse) -> bytes:
         raise Unreachable(f"The data broke off: {reason}") from reason
 
 
-def _open(url: str) -> tuple[http.client.HTTPResponse, http.client.HTTPConnection]:
+def _open(url: str, also: Iterable[str] = ()) -> tuple[http.client.HTTPResponse, http.client.HTTPConnection]:
     for _ in range(MOST_REDIRECTS + 1):
-        check(url)
-        connection = _connect(url)
+        check(url, also)
+        connection = _connect(url, judge=_place(url) not in also)
         try:
             response = _ask(connection, url)
         except BaseException:
@@ -126,7 +135,7 @@ def _ask(connection: http.client.HTTPConnection, url: str) -> http.client.HTTPRe
         raise Unreachable(f"{parts.hostname} does not answer: {reason}") from reason
 
 
-def _connect(url: str) -> http.client.HTTPConnection:
+def _connect(url: str, judge: bool = True) -> http.client.HTTPConnection:
     """A connection to an address of the host that was judged."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
@@ -134,7 +143,7 @@ def _connect(url: str) -> http.client.HTTPConnection:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as reason:
         raise Unreachable(f"The name {host} cannot be resolved: {reason}") from reason
-    for *_, address in found:
+    for *_, address in found if judge else ():
         _check_address(str(address[0]))
     problem: Exception | None = None
     for family, kind, protocol, _, address in found:

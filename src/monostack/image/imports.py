@@ -83,7 +83,7 @@ def _plan_fetch(tx, row: dict, task: dict) -> None:
         raise conflict(f"Image needs to be in 'queued' state to use '{WEB}' method")
     upload.check_formats(row)
     try:
-        fetch.check(_source(task))
+        fetch.check(_source(task), tx.cloud.settings.image.fetch_also_from)
     except fetch.Unreachable as reason:
         raise bad(f"Invalid URI: {reason}") from None
     properties = (row["properties"] or {}) | {TASK: task["id"], IMPORTING: STORE, FAILED: ""}
@@ -108,8 +108,9 @@ async def _fetch(cloud, image_id: str, token: str) -> None:
     async def end(facts: dict) -> dict:
         return await cloud.engine.write(_succeeded, image_id, token, facts)
 
+    data = fetch.chunks(_source(task), cloud.settings.image.fetch_also_from)
     try:
-        await upload.fill(cloud, row, token, fetch.chunks(_source(task)), end)
+        await upload.fill(cloud, row, token, data, end)
     except Exception as reason:
         await cloud.engine.write(_failed, image_id, token, _words(reason))
 
