@@ -19,6 +19,7 @@ from monostack.network.tables import (
     NETWORKS,
     PORTS,
     SECURITY_GROUPS,
+    all_in,
 )
 
 _AT_ADDRESS = query(
@@ -75,12 +76,12 @@ def unbind_port(tx, port) -> None:
 
 def ports_of(db, device_ids: list[str]) -> dict[str, list[dict[str, Any]]]:
     out: dict[str, list[dict[str, Any]]] = {device_id: [] for device_id in device_ids}
-    found = db.all(PORTS, order=("created_at", "id"), device_id=list(out)) if out else []
+    found = all_in(db, PORTS, "device_id", out, order=("created_at", "id"))
     if not found:
         return out
-    names = {row["id"]: row for row in db.all(NETWORKS, id={port["network_id"] for port in found})}
+    names = {row["id"]: row for row in all_in(db, NETWORKS, "id", {port["network_id"] for port in found})}
     floating: dict[str, list] = {}
-    for row in db.all(FLOATING_IPS, order="created_at", port_id={port["id"] for port in found}):
+    for row in all_in(db, FLOATING_IPS, "port_id", [port["id"] for port in found], order="created_at"):
         floating.setdefault(row["port_id"], []).append(
             {
                 "id": row["id"],

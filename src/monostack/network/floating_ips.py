@@ -20,7 +20,7 @@ from monostack.network.collection import Collection, routes, save
 from monostack.network.networks import COLLECTION as NETWORK
 from monostack.network.ports import rows as port_rows
 from monostack.network.ports.api import COLLECTION as PORT
-from monostack.network.tables import FLOATING_IPS, PORTS, ROUTERS, SUBNETS
+from monostack.network.tables import FLOATING_IPS, PORTS, ROUTERS, SUBNETS, all_in
 
 DETAILS = ("name", "network_id", "mac_address", "admin_state_up", "status", "device_id", "device_owner")
 
@@ -82,7 +82,7 @@ def refuse(message: str) -> Error:
 def complete(db, rows: list, viewer: str | None) -> None:
     """What the ports are that floating IPs hang on."""
     ids = {row["port_id"] for row in rows if row["port_id"]}
-    ports = {port["id"]: port for port in db.all(PORTS, id=ids)} if ids else {}
+    ports = {port["id"]: port for port in all_in(db, PORTS, "id", ids)}
     for row in rows:
         port = ports.get(row["port_id"])
         row["port_details"] = None if port is None else {name: port[name] for name in DETAILS}

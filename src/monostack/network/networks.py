@@ -19,7 +19,7 @@ from monostack.network.attributes import DESCRIPTION, ID, NAME, OWNER, STANDARD,
 from monostack.network.collection import Collection, routes, save
 from monostack.network.ports import rows as port_rows
 from monostack.network.subnetpool_tables import SUBNETPOOLS
-from monostack.network.tables import EVERYBODY, FLOATING_IPS, NETWORKS, PORTS, ROUTERS, SUBNETS
+from monostack.network.tables import EVERYBODY, FLOATING_IPS, NETWORKS, PORTS, ROUTERS, SUBNETS, all_in
 
 SMALLEST_MTU = {4: 68, 6: 1280}
 PROVIDER = "get_network:provider:"
@@ -98,7 +98,7 @@ def may_see(db, row, viewer: str | None) -> bool:
 def complete(db, rows: list, viewer: str | None) -> None:
     """Which subnets each network has, and what follows from them."""
     by_network: dict[str, list] = {row["id"]: [] for row in rows}
-    for subnet in db.all(SUBNETS, network_id=list(by_network)) if rows else ():
+    for subnet in all_in(db, SUBNETS, "network_id", by_network):
         by_network[subnet["network_id"]].append(subnet)
     pools = {each["subnetpool_id"] for found in by_network.values() for each in found} - {None}
     scopes = {pool["id"]: pool["address_scope_id"] for pool in db.all(SUBNETPOOLS, id=pools)} if pools else {}

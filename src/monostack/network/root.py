@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from monostack.kit.resource import ANYONE, PUBLIC, Route
 
-COLLECTIONS = ("network", "subnet", "port")
+COLLECTIONS = ("network", "subnet", "subnetpool", "port")
 
 
 def versions(request, db) -> dict:

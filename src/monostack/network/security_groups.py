@@ -20,7 +20,7 @@ from monostack.network import collection, hosting, limits, sharing
 from monostack.network import security_group_rules as rules
 from monostack.network.attributes import DESCRIPTION, ID, NAME, OWNER, STANDARD, Attribute, boolean
 from monostack.network.collection import Collection, routes, save
-from monostack.network.tables import PORT_GROUPS, SECURITY_GROUP_RULES, SECURITY_GROUPS
+from monostack.network.tables import PORT_GROUPS, SECURITY_GROUP_RULES, SECURITY_GROUPS, all_in
 
 DEFAULT = "default"
 DEFAULT_DESCRIPTION = "Default security group"
@@ -50,11 +50,9 @@ def may_see(db, row, viewer: str | None) -> bool:
 def complete(db, rows: list, viewer: str | None) -> None:
     """The rules of each group."""
     by_group: dict[str, list] = {row["id"]: [] for row in rows}
-    if rows:
-        for rule in db.all(
-            SECURITY_GROUP_RULES, order=("created_at", "id"), security_group_id=list(by_group)
-        ):
-            by_group[rule["security_group_id"]].append(rules.view(rule))
+    found = all_in(db, SECURITY_GROUP_RULES, "security_group_id", by_group, order=("created_at", "id"))
+    for rule in found:
+        by_group[rule["security_group_id"]].append(rules.view(rule))
     for row in rows:
         row["security_group_rules"] = by_group[row["id"]]
     foreign = [row["id"] for row in rows if viewer is not None and row["project_id"] != viewer]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from monostack.kit.db import Column, Index, String, Table, Unique, query, stamps
-from monostack.network.tables import EVERYBODY
+from monostack.network.tables import EVERYBODY, all_in
 
 SHARED, EXTERNAL = "access_as_shared", "access_as_external"
 
@@ -70,9 +70,7 @@ def is_open(db, row, project_id: str | None) -> bool:
 
 def granted_among(db, ids: list[str], project_id: str | None) -> set[str]:
     """Which of these objects are shared with the project or with everybody."""
-    if not ids:
-        return set()
-    rows = db.all(POLICIES, object_id=ids, action=SHARED, target_project=[project_id or "", EVERYBODY])
+    rows = all_in(db, POLICIES, "object_id", ids, action=SHARED, target_project=[project_id or "", EVERYBODY])
     return {row["object_id"] for row in rows}
 
 

@@ -209,3 +209,15 @@ TABLES = (
     ROUTERS,
     FLOATING_IPS,
 )
+
+MANY = 5000
+
+
+def all_in(db, table, column: str, values, **options) -> list:
+    """Rows whose column has one of many values; asked for in parts, since databases bound a statement's
+    size."""
+    wanted = list(values)
+    out = []
+    for start in range(0, len(wanted), MANY):
+        out += db.all(table, **options, **{column: wanted[start : start + MANY]})
+    return out
