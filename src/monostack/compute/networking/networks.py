@@ -48,10 +48,12 @@ def _show(shape):
 
 
 def _offered(request, db) -> list:
-    """Those that a server of the project may stand on."""
+    """Those that the project may use: its own, the shared ones and the outside."""
     from monostack import network
 
-    return network.networks_for(db, request.caller, request.caller.project_id)
+    found = network.networks_for(db, request.caller, request.caller.project_id)
+    known = {row["id"] for row in found}
+    return found + [row for row in network.external_networks(db) if row["id"] not in known]
 
 
 def _routes(path: str, rule: str, shape) -> tuple[Route, ...]:
