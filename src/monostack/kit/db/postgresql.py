@@ -214,7 +214,7 @@ class PostgresEngine:
         return out
 
     def empty(self) -> None:
-        """Delete every row of the current schema, for a disposable cloud: quicker than TRUNCATE when rows are few.
+        """Delete every row of the current schema, for a disposable cloud: quicker than TRUNCATE for few rows.
 
         What still runs in other threads may hold locks for a moment: a deadlock is answered by another try.
         """
