@@ -1,4 +1,4 @@
-"""The disposable cloud that others test with: SDK, faults, clock, reset, a look inside; the same over HTTP."""
+"""The disposable cloud that others test with: SDK, faults, clock, reset, a look inside; HTTP controls."""
 
 from __future__ import annotations
 
