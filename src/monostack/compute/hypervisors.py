@@ -103,12 +103,12 @@ def detail(request, db) -> dict[str, Any]:
 def show(request, db) -> dict[str, Any]:
     row = _find(request, db)
     _with_servers(request, db, [row], _wants_servers(request))
-    return {"hypervisor": request.render(DETAIL, measured(db, row))}
+    return {"hypervisor": request.render(DETAIL, measured(db, [row])[0])}
 
 
 def uptime(request, db) -> dict[str, Any]:
     row = _find(request, db)
-    row["uptime"] = _uptime(db, row)
+    row["uptime"] = _uptime(db, row, _started(db))
     if row["uptime"] is None:
         raise Error(
             400, "ComputeServiceUnavailable", f"Compute service of {row['name']} is unavailable at this time."
@@ -119,7 +119,7 @@ def uptime(request, db) -> dict[str, Any]:
 
 def statistics(request, db) -> dict[str, Any]:
     """The sum over all hosts that are not disabled."""
-    found = [measured(db, row) for row in hosts.known(db) if not row["disabled"]]
+    found = measured(db, [row for row in hosts.known(db) if not row["disabled"]])
     sums = {name: sum(row[name] or 0 for row in found) for name in SUMMED}
     return {
         "hypervisor_statistics": {"count": len(found)} | sums | {"disk_available_least": sums["free_disk_gb"]}
@@ -149,7 +149,7 @@ def _list(request, db, shown: tuple[Field, ...]) -> dict[str, Any]:
         found = _after(request, found)[:limit]
     _with_servers(request, db, found, _wants_servers(request))
     if shown is DETAIL:
-        found = [measured(db, row) for row in found]
+        found = measured(db, found)
     answer = {"hypervisors": request.render_all(shown, found)}
     if paged and found and len(found) == limit:
         marker = str(answer["hypervisors"][-1]["id"])
@@ -211,12 +211,17 @@ def _with_servers(request, db, found: list, wanted: bool) -> None:
         row["servers"] = by_host.get(row["name"], empty)
 
 
-def measured(db, row) -> dict[str, Any]:
-    """The host with what is used of it."""
+def measured(db, found: list) -> list[dict[str, Any]]:
+    """The hosts with what is used of them."""
+    load = {each["host"]: each for each in db.run(_LOAD)}
+    started = _started(db)
+    return [_measured(db, row, load.get(row["name"], {}), started) for row in found]
+
+
+def _measured(db, row, load: dict[str, int], started: dict[str, str | None]) -> dict[str, Any]:
     from monostack import placement
 
     used = placement.usages(db, row["id"])
-    load = next((each for each in db.run(_LOAD) if each["host"] == row["name"]), {"servers": 0, "busy": 0})
     kept = min(db.cloud.settings.compute.reserved_ram_mb, row["memory_mb"] // 2)
     memory_used = used.get("MEMORY_MB", 0) + kept
     disk_used = used.get("DISK_GB", 0)
@@ -226,18 +231,23 @@ def measured(db, row) -> dict[str, Any]:
         "local_gb_used": disk_used,
         "free_ram_mb": row["memory_mb"] - memory_used,
         "free_disk_gb": row["local_gb"] - disk_used,
-        "running_vms": load["servers"],
-        "current_workload": load["busy"],
-        "uptime": _uptime(db, row),
+        "running_vms": load.get("servers", 0),
+        "current_workload": load.get("busy", 0),
+        "uptime": _uptime(db, row, started),
     }
 
 
-def _uptime(db, row) -> str | None:
+def _started(db) -> dict[str, str | None]:
+    """When each host's agent said hello."""
+    return {agent["name"]: agent["started_at"] for agent in db.all(AGENTS)}
+
+
+def _uptime(db, row, started: dict[str, str | None]) -> str | None:
     """How long the host has been serving, in the words of `uptime`; None when it is not up."""
-    agent = db.one(AGENTS, name=row["name"], lock=False)
-    if agent is None or not row["up"] or agent["started_at"] is None:
+    since = started.get(row["name"])
+    if since is None or not row["up"]:
         return None
-    minutes = int(clock.seconds(db.now) - clock.seconds(agent["started_at"])) // 60
+    minutes = int(clock.seconds(db.now) - clock.seconds(since)) // 60
     days, rest = divmod(minutes, 24 * 60)
     return f" {db.now[11:19]} up {days} days, {rest // 60:2d}:{rest % 60:02d}"
 

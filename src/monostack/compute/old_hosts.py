@@ -33,7 +33,7 @@ def index(request, db) -> dict[str, Any]:
 
 def show(request, db) -> dict[str, Any]:
     """What the host has, what is taken now, and what its servers may take, in all and by project."""
-    row = hypervisors.measured(db, _known(request, db))
+    (row,) = hypervisors.measured(db, [_known(request, db)])
     by_project: dict[str, list[int]] = {}
     largest = [0, 0, 0]
     for server in db.all(SERVERS, order="created_at", host=row["name"]):
