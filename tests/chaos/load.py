@@ -48,7 +48,7 @@ class User(threading.Thread):
         super().__init__(name=f"user {number}", daemon=True)
         self.victim = Victim.__new__(Victim)
         self.victim.__dict__.update(victim.__dict__)
-        self.victim.client = httpx.Client(base_url=victim.client.base_url, timeout=10)
+        self.victim.client = httpx.Client(base_url=victim.client.base_url, timeout=10, verify=False)
         self.random = random.Random(number)
         self.number = number
         self.ended = ended

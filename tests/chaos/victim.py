@@ -38,7 +38,7 @@ class Victim:
             self.port = probe.getsockname()[1]
         self.database = database
         self.process: subprocess.Popen | None = None
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=20)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=20, verify=False)
         self.token: str | None = None
         self.deaths = 0
 
