@@ -26,7 +26,7 @@ MOUNTS = {
 
 
 PLAIN = httpx.Client(timeout=30, verify=False)
-"""For requests without a token. Reading the certificates of the world, for http, would cost more than the test."""
+"""For requests without a token. Reading the world's certificates, for http, would cost more than the test."""
 
 
 class Api:
