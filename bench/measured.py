@@ -1,5 +1,5 @@
-"""The cloud under measurement: `monostack up` in a process of its own, with simulated hosts, on free
-ports."""
+"""The cloud under measurement: `monostack up` in a process of its own, on free ports, with simulated hosts
+unless another hypervisor is named."""
 
 from __future__ import annotations
 
@@ -21,11 +21,16 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 class Measured:
     def __init__(
-        self, offset: int = 21000, *, options: tuple[str, ...] = (), folder: Path | None = None
+        self,
+        offset: int = 21000,
+        *,
+        options: tuple[str, ...] = (),
+        folder: Path | None = None,
+        hypervisor: str = "simulated",
     ) -> None:
-        self.state = folder or Path(tempfile.mkdtemp(prefix="monostack-bench-"))
+        self.state = folder or Path(tempfile.mkdtemp(prefix="monostack-bench-", dir="/var/tmp"))
         self.offset = offset
-        self.options = options
+        self.options = ("--hypervisor", hypervisor, *options)
         self.process: subprocess.Popen | None = None
         self.ready_seconds = 0.0
 
@@ -38,7 +43,16 @@ class Measured:
         shutil.rmtree(self.state, ignore_errors=True)
 
     def start(self) -> None:
+        """Start, and wait until it says that it is ready."""
         started = time.perf_counter()
+        self.launch()
+        while not (self.state / "ready").exists():
+            assert self.process.poll() is None, "the cloud did not start"
+            time.sleep(0.002)
+        self.ready_seconds = time.perf_counter() - started
+
+    def launch(self) -> None:
+        """Start, and wait for nothing."""
         self.process = subprocess.Popen(
             [
                 sys.executable,
@@ -49,16 +63,10 @@ class Measured:
                 str(self.state),
                 "--port-offset",
                 str(self.offset),
-                "--hypervisor",
-                "simulated",
                 *self.options,
             ],
             stdout=subprocess.DEVNULL,
         )
-        while not (self.state / "ready").exists():
-            assert self.process.poll() is None, "the cloud did not start"
-            time.sleep(0.002)
-        self.ready_seconds = time.perf_counter() - started
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)

@@ -229,6 +229,9 @@ class Bench:
             expected=201,
             target="1.2",
         )
+        self.measure(
+            "GET images, 1,000", 9292, self.get("/v2/images?limit=1000"), 40, connections=1, target=""
+        )
 
 
 ORDER = (
