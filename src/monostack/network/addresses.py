@@ -175,7 +175,7 @@ def give(
     port_id: str,
     mac: str,
     asked: list[dict] | None,
-    kept: list[dict] = (),
+    kept: Iterable[dict] = (),
     device_owner: str = "",
 ) -> list[dict]:
     """Take the addresses a port asks for, or one of each version; the port's fixed_ips.
@@ -198,7 +198,7 @@ def give(
         return _one_of_each(tx, network, fitting, port_id, mac)
     pairs = [(_subnet_for(subnets, network, each), each.get("ip_address")) for each in asked]
     left = [dict(each) for each in kept]
-    out: list[dict | None] = [None] * len(pairs)
+    out: list[dict] = [{} for _ in pairs]
     for number, (subnet, address) in enumerate(pairs):
         if address is None:
             continue
@@ -229,7 +229,7 @@ def give(
 
 def _subnet_for(subnets, network, asked: dict):
     subnet_id, address = asked.get("subnet_id"), asked.get("ip_address")
-    if subnet_id is None:
+    if subnet_id is None and address is not None:
         subnet = subnet_of(subnets, address)
         if subnet is None:
             raise invalid_for_network(address)

@@ -3,6 +3,8 @@ others."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from monostack.network import hosting
 from monostack.network.tables import FLOATING_IPS
 
@@ -22,7 +24,7 @@ def loosen(tx, floating_ip) -> None:
         hosting.changed(tx, "router", router_id)
 
 
-def loosen_port(tx, port_id: str, kept: list[dict] = ()) -> None:
+def loosen_port(tx, port_id: str, kept: Iterable[dict] = ()) -> None:
     """Take all floating IPs off a port, but those of addresses that it keeps."""
     addresses = {each["ip_address"] for each in kept}
     for floating_ip in tx.all(FLOATING_IPS, port_id=port_id):

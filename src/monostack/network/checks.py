@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from functools import lru_cache
 from typing import Any
 
@@ -26,9 +26,14 @@ class Unconvertible(ValueError):
 
 
 @lru_cache(maxsize=4096)
-def parsed_network(cidr: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+def parsed_network(cidr: str) -> Any:
     """The network of a canonical CIDR; kept, because parsing one costs more than a statement."""
     return ipaddress.ip_network(cidr)
+
+
+def parsed_address(address: str) -> Any:
+    """The address of a text; its version is looked at where it matters."""
+    return ipaddress.ip_address(address)
 
 
 def boolean(value: Any) -> bool:
@@ -142,7 +147,7 @@ def cidr(value: Any) -> str:
         raise ValueError(f"'{value}' is not a valid IP subnet") from None
 
 
-def prefix(value: Any) -> str:
+def prefix(value: Any) -> str | None:
     """A network as a security rule names it: the given spelling, a bare address meaning itself alone."""
     if value in (None, ""):
         return None
@@ -153,7 +158,7 @@ def prefix(value: Any) -> str:
     return value if "/" in value else f"{value}/{32 if '.' in value else 128}"
 
 
-def objects(value: Any, what: str, keys: set[str], needed: set[str] = frozenset()) -> list[dict]:
+def objects(value: Any, what: str, keys: set[str], needed: Set[str] = frozenset()) -> list[dict]:
     """A list of objects that have no other keys than these."""
     if value is None:
         return []

@@ -61,9 +61,9 @@ class Collection:
     missing: tuple[str, str]
     among: Any = None
     may_see: Callable = lambda db, row, viewer: row["project_id"] == viewer  # noqa: E731
-    create: Callable | None = None
-    update: Callable | None = None
-    delete: Callable | None = None
+    create: Any = None
+    update: Any = None
+    delete: Any = None
     parents: Callable = lambda db, row, viewer: {}  # noqa: E731
     complete: Callable = lambda db, rows, viewer: None  # noqa: E731
     sieve: Callable = lambda request, db: None  # noqa: E731

@@ -14,7 +14,9 @@ from monostack.network.tables import SUBNETS
 def network_data(db, ports: list[dict[str, Any]]) -> dict[str, Any]:
     ids = {each["subnet_id"] for port in ports for each in port["fixed_ips"]}
     subnets = {row["id"]: row for row in db.all(SUBNETS, id=ids)} if ids else {}
-    links, networks, servers = [], [], {}
+    links: list[dict[str, Any]] = []
+    networks: list[dict[str, Any]] = []
+    servers: dict[str, None] = {}
     for port in ports:
         link = "tap" + port["id"][:11]
         links.append(

@@ -106,7 +106,7 @@ def no_group(id: str) -> Error:  # noqa: A002
     return Error(404, "SecurityGroupNotFound", f"Security group {id} does not exist")
 
 
-GIVEN = {"filter": True, "sort": True, "post": True}
+GIVEN: dict[str, Any] = {"filter": True, "sort": True, "post": True}
 ATTRIBUTES = (
     ID,
     *OWNER,

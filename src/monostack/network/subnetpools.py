@@ -25,7 +25,7 @@ from monostack.network.subnetpool_tables import SUBNETPOOLS
 from monostack.network.tables import SUBNETS
 
 SMALLEST = {4: 8, 6: 64}
-GIVEN = {"filter": True, "sort": True, "post": True, "put": True}
+GIVEN: dict[str, Any] = {"filter": True, "sort": True, "post": True, "put": True}
 
 
 def _name(value: Any) -> str:

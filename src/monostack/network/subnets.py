@@ -9,7 +9,7 @@ Source: networking API reference, "Subnets"; RFC 4291 and RFC 8200 for what IPv6
 
 from __future__ import annotations
 
-import ipaddress
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -28,7 +28,7 @@ from monostack.network.tables import ADDRESSES, EVERYBODY, NETWORKS, PORTS, ROUT
 MOST_NAMESERVERS = 5
 MOST_ROUTES = 20
 IPV6_MODES = checks.one_of("dhcpv6-stateful", "dhcpv6-stateless", "slaac", None)
-GIVEN = {"filter": True, "sort": True, "post": True}
+GIVEN: dict[str, Any] = {"filter": True, "sort": True, "post": True}
 
 ATTRIBUTES = (
     ID,
@@ -226,7 +226,7 @@ def _gateway(cidr: str, values: dict) -> str | None:
 
 
 def check_gateway(cidr: str, gateway: str) -> None:
-    network, found = parsed_network(cidr), ipaddress.ip_address(gateway)
+    network, found = parsed_network(cidr), checks.parsed_address(gateway)
     if found.version != network.version:
         raise invalid(f"gateway_ip '{gateway}' does not match the ip_version '{network.version}'")
     if (
@@ -246,8 +246,8 @@ def default_pools(cidr: str, gateway: str | None) -> list[dict]:
         last -= network.version == 4
     kind = type(network.network_address)
     ranges = [(first, last)]
-    if gateway is not None and ipaddress.ip_address(gateway) in network:
-        middle = int(ipaddress.ip_address(gateway))
+    if gateway is not None and checks.parsed_address(gateway) in network:
+        middle = int(checks.parsed_address(gateway))
         ranges = [(first, middle - 1), (middle + 1, last)]
     return [{"start": str(kind(low)), "end": str(kind(high))} for low, high in ranges if low <= high]
 
@@ -256,7 +256,7 @@ def check_pools(cidr: str, pools: list[dict], gateway: str | None) -> None:
     network = parsed_network(cidr)
     ranges = []
     for pool in pools:
-        start, end = ipaddress.ip_address(pool["start"]), ipaddress.ip_address(pool["end"])
+        start, end = checks.parsed_address(pool["start"]), checks.parsed_address(pool["end"])
         words = f"{start}-{end}"
         if start.version != network.version or end.version != network.version or end < start:
             raise Error(400, "InvalidAllocationPool", f"The allocation pool {words} is not valid.")
@@ -285,7 +285,7 @@ def check_pools(cidr: str, pools: list[dict], gateway: str | None) -> None:
             )
     if gateway is None:
         return
-    found = ipaddress.ip_address(gateway)
+    found = checks.parsed_address(gateway)
     for start, end, words in ranges:
         if start <= found <= end:
             raise Error(
@@ -312,7 +312,7 @@ def _check_lengths(nameservers: list, host_routes: list) -> None:
 
 def _check_versions(version: int, nameservers: list, host_routes: list) -> None:
     for address in [*nameservers, *(route["nexthop"] for route in host_routes)]:
-        if ipaddress.ip_address(address).version != version:
+        if checks.parsed_address(address).version != version:
             raise invalid(f"{address} does not match the ip_version '{version}' of the subnet")
     for route in host_routes:
         if parsed_network(route["destination"]).version != version:

@@ -134,7 +134,7 @@ class NetworkWire(Wire):
             raise self.invalid(request, f"{sorted(set(unknown))} is invalid attribute for filtering")
 
     def marker_missing(self, request: Request, marker: str) -> Error:
-        collection = request.route.path.strip("/").replace("-", "_")
+        collection = request.full_path.rpartition("/")[2].replace("-", "_")
         return Error(404, "HTTPNotFound", f"The marker {marker} names nothing in {collection}.")
 
     def links(self, request: Request, key: str, page: Any) -> dict[str, Any]:

@@ -116,7 +116,9 @@ def test_an_interface_on_a_given_port(demo, router, subnet):
     demo.refused("PUT", path(other, "add_router_interface"), 409, "PortInUse", {"port_id": port["id"]})
 
 
-@pytest.mark.parametrize("body", [None, {}, {"nope": 1}, {"subnet_id": "x"}, {"port_id": 7}, []])
+@pytest.mark.parametrize(
+    "body", [None, {}, {"nope": 1}, {"subnet_id": None}, {"subnet_id": "x"}, {"port_id": 7}, []]
+)
 def test_interfaces_that_cannot_be(demo, router, body):
     assert demo.api.put(path(router, "add_router_interface"), json=body).status_code == 400
 

@@ -8,6 +8,7 @@ cannot come apart.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 from monostack.kit import agents
@@ -62,8 +63,8 @@ def create(
     host: str | None = None,
     admin_state_up: bool = True,
     port_security: bool | None = None,
-    pairs: list[dict] = (),
-    dhcp_options: list[dict] = (),
+    pairs: Sequence[dict] = (),
+    dhcp_options: Sequence[dict] = (),
     vnic_type: str = "normal",
     profile: dict | None = None,
     see_all: bool = True,
@@ -160,7 +161,7 @@ def _check_groups(tx, project_id: str, asked: list[str], see_all: bool) -> None:
         )
 
 
-def check_pairs(secure: bool, pairs: list[dict]) -> None:
+def check_pairs(secure: bool, pairs: Sequence[dict]) -> None:
     if pairs and not secure:
         raise Error(
             409,
@@ -169,13 +170,13 @@ def check_pairs(secure: bool, pairs: list[dict]) -> None:
         )
 
 
-def with_macs(pairs: list[dict], mac: str) -> list[dict]:
+def with_macs(pairs: Sequence[dict], mac: str) -> list[dict]:
     return [
         {"mac_address": pair.get("mac_address") or mac, "ip_address": pair["ip_address"]} for pair in pairs
     ]
 
 
-def _with_versions(options: list[dict]) -> list[dict]:
+def _with_versions(options: Sequence[dict]) -> list[dict]:
     return [
         {
             "opt_name": option["opt_name"],

@@ -26,7 +26,7 @@ from monostack.network.tables import FLOATING_IPS, NETWORKS, PORTS, SUBNETS
 
 def _asked(request) -> tuple[str | None, str | None]:
     body = request.body
-    if not isinstance(body, dict) or not body.keys() & {"subnet_id", "port_id"}:
+    if not isinstance(body, dict) or not (body.get("subnet_id") or body.get("port_id")):
         raise refuse("Either subnet_id or port_id must be specified")
     for name in ("subnet_id", "port_id"):
         if body.get(name) is not None and not ids.is_uuid(body[name]):
@@ -53,7 +53,7 @@ def add(request, tx) -> dict[str, Any]:
     if port_id:
         port = _given(request, tx, router, port_id)
     else:
-        port = join(tx, router, SUBNET.find(tx, request.caller, subnet_id))
+        port = join(tx, router, SUBNET.find(tx, request.caller, str(subnet_id)))
     save(tx, router)
     rows.settle(tx, router)
     return _answer(router, port, [each["subnet_id"] for each in port["fixed_ips"]])
