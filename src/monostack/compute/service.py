@@ -32,7 +32,7 @@ from monostack.compute.images import metadata as image_metadata
 from monostack.compute.metadata import passwords
 from monostack.compute.metadata.service import METADATA
 from monostack.compute.networking import fixed_ips, floating_ips, networks, security_groups
-from monostack.compute.servers import api, loop, parts, ports, rows
+from monostack.compute.servers import api, loop, parts, ports, rows, snapshots
 from monostack.compute.wire import WIRE
 from monostack.kit.resource import Service
 
@@ -45,6 +45,7 @@ TABLES = (
     rows.SPECS,
     rows.NUMBERS,
     rows.LEFTOVERS,
+    snapshots.SNAPSHOTS,
     instance_actions.ACTIONS,
     passwords.PASSWORDS,
     CONSOLE_TOKENS,
@@ -86,6 +87,7 @@ ROUTES = (
 
 def bootstrap(tx, cloud) -> None:
     flavors.bootstrap(tx, cloud)
+    snapshots.bootstrap(tx, cloud)
     cloud.metadata = metadata.answerer(cloud)
 
 
@@ -105,7 +107,7 @@ SERVICE = Service(
     endpoint="/v2.1",
     project_in_path=True,
     tables=TABLES,
-    loops=(loop.LOOP,),
+    loops=(loop.LOOP, snapshots.LOOP),
     parts=(parts.SERVER,),
     needs=("identity", "placement", "image", "network"),
     hooks=(

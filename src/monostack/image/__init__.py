@@ -112,6 +112,32 @@ async def receive(cloud, image_id: str, chunks) -> dict:
     return await upload.receive(cloud, image_id, chunks)
 
 
+async def adopt(cloud, image_id: str, make, then=None) -> dict:
+    """Let the coroutine function `make(path)` write an image's data into a file; the row, active.
+
+    `then(tx, row)` belongs to the transaction that makes the image active. Raises Error in words, or what
+    `make` raised, and the image is queued again.
+    """
+    from monostack.image import upload
+
+    return await upload.adopt(cloud, image_id, make, then)
+
+
+def row_of(db, image_id: str) -> Any:
+    """The row of a living image, whoever may see it, or None."""
+    from monostack.image.tables import IMAGES
+
+    return db.one(IMAGES, id=image_id)
+
+
+def with_property(db, name: str, value: str) -> list:
+    """The living images with this property, newest first."""
+    from monostack.image.tables import IMAGES, PROPERTIES
+
+    ids = [each["image_id"] for each in db.all(PROPERTIES, name=name, value=value)]
+    return db.all(IMAGES, id=ids, order="-created_at") if ids else []
+
+
 def delete(tx, row) -> None:
     """Delete an image; its data follows."""
     from monostack.image import rows

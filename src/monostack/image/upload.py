@@ -11,6 +11,7 @@ import asyncio
 import errno
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from monostack.image import store
@@ -80,6 +81,54 @@ async def fill(cloud, row: dict, token: str, chunks: AsyncIterator[bytes], end: 
         raise told from reason
     finally:
         sink.close()
+
+
+async def adopt(
+    cloud,
+    image_id: str,
+    make: Callable[[Path], Awaitable[Any]],
+    then: Callable[[Any, dict], None] | None = None,
+) -> dict:
+    """Let `make(path)` write the data of a queued image as a file; the row, active.
+
+    `then(tx, row)` belongs to the transaction that makes it so. Whatever fails, the image is queued again.
+    """
+    token = ids.new_uuid()
+    row = await cloud.engine.write(_claim, image_id, token, SAVING)
+    inspector = Inspector(row["disk_format"], row["container_format"])
+    if not cloud.settings.image.enforce_format:
+        inspector.looks = False
+    sink = store.Adoption(store.file(cloud, image_id, token), inspector)
+    renewing = asyncio.create_task(_keep_renewing(cloud, image_id, token))
+    try:
+        await asyncio.to_thread(sink.target.parent.mkdir, 0o700, True, True)
+        await make(sink.part)
+        await asyncio.to_thread(sink.open)
+        await asyncio.to_thread(sink.read, cloud.settings.image.max_bytes)
+        found = await asyncio.to_thread(sink.finish)
+        return await cloud.engine.write(_adopted, image_id, token, found, then)
+    except BaseException as reason:
+        await asyncio.shield(cloud.engine.write(_queue_again, image_id, token))
+        told = _told(reason)
+        if told is reason:
+            raise
+        raise told from reason
+    finally:
+        renewing.cancel()
+        sink.close()
+
+
+def _adopted(tx, image_id: str, token: str, found: dict, then: Callable | None) -> dict:
+    row = activate(tx, image_id, token, found)
+    if then is not None:
+        then(tx, row)
+    return row
+
+
+async def _keep_renewing(cloud, image_id: str, token: str) -> None:
+    while True:
+        await asyncio.sleep(RENEW_SECONDS)
+        await cloud.engine.write(_renew, image_id, token)
 
 
 def _claim(tx, image_id: str, token: str, during: str) -> dict:

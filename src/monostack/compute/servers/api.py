@@ -16,6 +16,7 @@ from monostack.compute.servers import (
     rows,
     security_groups,
     settling,
+    snapshots,
     verbs,
 )
 from monostack.kit.errors import Error
@@ -190,6 +191,7 @@ ROUTES = (
     ),
     *actions.ROUTES,
     *rebuild.ROUTES,
+    *snapshots.ROUTES,
     *security_groups.ROUTES,
     *interfaces.ROUTES,
     *diagnostics.ROUTES,

@@ -14,7 +14,7 @@ from monostack import placement
 from monostack.compute import instance_actions
 from monostack.compute.servers import building, ports, rows
 from monostack.compute.servers.status import POWER_STATES, POWERS
-from monostack.compute.servers.verbs import VERBS
+from monostack.compute.servers.verbs import COPYING, VERBS
 
 PATIENT_ATTEMPTS = 5
 """So often may a host say "not yet" to a new server before another host is tried."""
@@ -81,7 +81,7 @@ def gone(tx, row) -> None:
 def _troubled(tx, row, fact: dict[str, Any]) -> None:
     """The host could not do what it was told."""
     words = fact["error"]
-    if row["task_state"] is None:
+    if _left_alone(row):
         tx.set(row, cause=words, updated_at=row["updated_at"])
     elif fact.get("retry") and not (row["verb"] == "create" and fact.get("attempts", 0) >= PATIENT_ATTEMPTS):
         tx.set(row, cause=words, attempts=fact.get("attempts", 0), updated_at=row["updated_at"])
@@ -116,11 +116,16 @@ def _verb_failed(tx, row, words: str) -> None:
     )
 
 
+def _left_alone(row) -> bool:
+    """Whether nothing is asked of the guest: no task is in flight, or one that only copies its disk."""
+    return row["task_state"] is None or row["verb"] in COPYING
+
+
 def _present(tx, row, fact: dict[str, Any]) -> None:
     if fact["boot"] < row["boot"] or fact["disk"] < row["disk"]:
         return
     power = fact["power"]
-    if row["task_state"] is None:
+    if _left_alone(row):
         _by_itself(tx, row, power)
         return
     if fact["version"] < row["version"]:
@@ -177,7 +182,7 @@ def _done(tx, row, power: str, **values: Any) -> None:
 
 
 def _by_itself(tx, row, power: str) -> None:
-    """No task is in flight: what the guest does, it does by itself."""
+    """Nothing was asked of the guest: what it does, it does by itself."""
     if POWER_STATES[power] == row["power_state"]:
         return
     vm_state = row["vm_state"] if row["vm_state"] == "error" else VM_STATES[power]
@@ -189,4 +194,4 @@ def _by_itself(tx, row, power: str) -> None:
         host=row["host"],
         cause=f"The guest is {power} by itself.",
     )
-    rows.move(tx, row, vm_state, None, power_state=POWER_STATES[power], power=wanted)
+    rows.move(tx, row, vm_state, row["task_state"], power_state=POWER_STATES[power], power=wanted)

@@ -46,6 +46,10 @@ class Verb:
     event: str = ""
 
 
+COPIED = ("active", "paused", "stopped", "suspended")
+COPYING = ("snapshot", "backup")
+"""They change nothing of the guest, and no report of its host ends them: that does who copies the disk."""
+
 VERBS: dict[str, Verb] = {
     "create": Verb(
         "create",
@@ -117,6 +121,8 @@ VERBS: dict[str, Verb] = {
         disk=True,
         event="compute_rebuild_instance",
     ),
+    "snapshot": Verb("createImage", COPIED, "image_snapshot", "", event="compute_snapshot_instance"),
+    "backup": Verb("createBackup", COPIED, "image_backup", "", event="compute_backup_instance"),
     "delete": Verb(
         "delete", ANY, "deleting", "deleted", over=ANY, launched=False, event="compute_terminate_instance"
     ),
