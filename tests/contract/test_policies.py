@@ -34,6 +34,29 @@ def contract(title: str) -> dict[tuple[str, str, str], set[str]]:
     return out
 
 
+FOR_ONE_METHOD_ONLY = {"image POST /v2/images/{}/import": {"modify_image"}}
+"""The contract's rule (copy_image) is for one method of importing, and asked by that alone; the operation is
+a change of the image."""
+
+HIDES = {
+    f"network GET /v2.0/{path}": {ANYONE}
+    for path in ("agents", "agents/{}", "network-ip-availabilities", "network-ip-availabilities/{}")
+}
+"""To whom the rule denies these, the list is empty and the thing not there (404): the handler asks it."""
+
+ASKS_IMAGE = {
+    f"compute {path}"
+    for path in (
+        "DELETE /images/{id}",
+        "POST /images/{id}/metadata",
+        "PUT /images/{id}/metadata",
+        "PUT /images/{id}/metadata/{key}",
+        "DELETE /images/{id}/metadata/{key}",
+    )
+}
+"""Compute's old doors to images: the image service's rules are asked."""
+
+
 def wired() -> list:
     out = []
     for service in load_services():
@@ -43,13 +66,13 @@ def wired() -> list:
             path = plain(prefix + route.path.lstrip("^"))
             rules = known.get((route.method, path, route.action or ""), set())
             name = f"{service.name} {route.method} {path}" + (f" {route.action}" if route.action else "")
+            rules = (FOR_ONE_METHOD_ONLY | HIDES).get(name, rules)
             out.append(pytest.param(route, rules, id=name.replace(" ", "-")))
     return out
 
 
 ONLY_A_FIELD = {"os_compute_api:os-flavor-extra-specs:index"}
 """Rules that judge one field of an answer, not the operation."""
-
 
 @pytest.mark.parametrize(("route", "rules"), wired())
 def test_the_rule_is_one_of_the_operation(route, rules):
@@ -84,4 +107,4 @@ def test_no_change_is_open_to_anyone_with_a_token():
         for route in service.routes
         if route.rule == ANYONE and route.method not in ("GET", "HEAD")
     }
-    assert changing <= set()
+    assert changing <= ASKS_IMAGE

@@ -1,11 +1,11 @@
 """The rule language: what each word means, and that the compiled form says what a plain reading says."""
 
-import ast
 import re
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.contract import naive_policy
 
 from monostack.kit.policy_language import AllOf, AnyOf, Not, PolicyError, Reference, never, parse
 
@@ -147,7 +147,9 @@ def test_what_cannot_be_understood_is_refused_in_words(rule, word):
         parse(rule)
 
 
-# A plain reading of a rule, written for clarity and from the description alone: the compiled form must agree.
+# The compiled form must agree with the plain reading of tests/contract/naive_policy.py.
+
+NAIVE_RULES = {"admins": "role:admin", "chain": "role:admin or project_id:%(project_id)s"}
 
 CHECKS = (
     "@",
@@ -170,49 +172,7 @@ CHECKS = (
 
 
 def naive(tree, caller, target):
-    if isinstance(tree, str):
-        return naive_check(tree, caller, target)
-    word, *parts = tree
-    verdicts = [naive(part, caller, target) for part in parts]
-    return {"not": lambda: not verdicts[0], "and": lambda: all(verdicts), "or": lambda: any(verdicts)}[word]()
-
-
-def naive_check(check, caller, target):
-    if check in ("@", "!"):
-        return check == "@"
-    left, right = check.split(":", 1)
-    if left == "role":
-        return right.lower() in caller["roles"]
-    if left == "rule":
-        texts = {"admins": ("role:admin",), "chain": ("role:admin", "project_id:%(project_id)s")}
-        return any(naive_check(text, caller, target) for text in texts.get(right, ()))
-    if left == "field":
-        name, value = right.split(":")[1].split("=")
-        found = target.get(name)
-        if found is None:
-            return False
-        return bool(re.match(value[1:], found)) if value[0] == "~" else found == value
-    key = re.fullmatch(r"%\((.*)\)s", right)
-    wanted = naive_find(target, key[1]) if key else right
-    if wanted == "MISSING":
-        return False
-    try:
-        return str(ast.literal_eval(left)) == str(wanted)
-    except (ValueError, SyntaxError):
-        held = naive_find(caller, left)
-    if key and (held in (None, "MISSING") or wanted is None):
-        return False
-    return str(None if held == "MISSING" else held) == str(wanted)
-
-
-def naive_find(values, key):
-    if key in values:
-        return values[key]
-    for step in key.split("."):
-        if not isinstance(values, dict) or step not in values:
-            return "MISSING"
-        values = values[step]
-    return values
+    return naive_policy.tree(tree, caller, target, NAIVE_RULES)
 
 
 def spell(tree):
@@ -260,6 +220,12 @@ targets = st.fixed_dictionaries({}, optional={
 @example(("or", "@", ("and", "!", "!")), {"roles": frozenset()}, {})
 def test_the_compiled_rule_says_what_a_plain_reading_says(tree, caller, target):
     assert parse(spell(tree)).judge(BOOK)(caller, target) is naive(tree, caller, target)
+
+
+@settings(max_examples=400, deadline=None)
+@given(trees, callers, targets)
+def test_the_plain_reading_of_a_sentence_is_that_of_its_tree(tree, caller, target):
+    assert naive_policy.sentence(spell(tree), caller, target, NAIVE_RULES) is naive(tree, caller, target)
 
 
 @settings(max_examples=200, deadline=None)

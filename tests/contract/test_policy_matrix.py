@@ -1,0 +1,311 @@
+"""Who may do what, asked of the running services: every operation by every kind of caller.
+
+The expected verdict comes from a second, naive reading of the contract's default rule, over the owner of the
+thing; the seen one from a request. A write is done in its transaction and then undone, so that no caller
+finds a world that another one has changed, and each may delete everything.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.conftest import World
+from tests.contract import every_operation, naive_policy
+from tests.contract.every_operation import SOURCE, Operation
+
+from monostack import testing
+from monostack.kit import app
+from monostack.kit.context import Context
+from monostack.kit.resource import ANYONE, PUBLIC
+from monostack.kit.schemas import Invalid, Schemas
+
+HERE = Path(__file__).parent
+PERSONAS = ("admin", "manager", "member", "reader", "service", "stranger", "anonymous")
+
+JUDGES_ITSELF = {"identity GET /v3/OS-TRUST/trusts": "identity:list_trusts"}
+"""Operations open to anyone with a token whose handler asks a rule, depending on the query."""
+
+JUDGED_BY_IMAGE = {
+    "compute DELETE /v2.1/images/{id} (until 2.35)": "delete_image",
+    "compute POST /v2.1/images/{id}/metadata (until 2.38)": "modify_image",
+    "compute PUT /v2.1/images/{id}/metadata (until 2.38)": "modify_image",
+    "compute PUT /v2.1/images/{id}/metadata/{key} (until 2.38)": "modify_image",
+    "compute DELETE /v2.1/images/{id}/metadata/{key} (until 2.38)": "modify_image",
+}
+"""Compute's old doors to images ask the image service's rules, too."""
+
+REFUSED_BY_STATE = {
+    "identity POST /v3/auth/tokens": "a caller whose own token is asked for again, or none",
+}
+"""Operations that answer 401 or 403 for reasons other than policy."""
+
+
+class Undone(Exception):
+    """Carries what a transaction's function returned out of the transaction, which is thereby undone."""
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+
+
+def undo_writes(cloud) -> None:
+    """Requests write as ever, and nothing of it stays. The cloud's own work (loops, hosts) stays."""
+    write = cloud.engine.write
+
+    async def write_and_undo(function, *args):
+        if function is not app._judged and getattr(function, "__func__", None) is not Context._with_event:
+            return await write(function, *args)
+
+        @functools.wraps(function)
+        def undone(tx, *args):
+            raise Undone(function(tx, *args))
+
+        try:
+            return await write(undone, *args)
+        except Undone as end:
+            return end.result
+
+    cloud.engine.write = write_and_undo
+
+
+@dataclass
+class Seen:
+    """What one caller met at one operation."""
+
+    operation: Operation
+    persona: str
+    expected: str
+    answer: httpx.Response
+
+    @property
+    def right(self) -> bool:
+        code = self.answer.status_code
+        if self.expected == "401":
+            return code == 401
+        if self.expected == "denied":
+            return code in (403, 404)
+        return code not in (401, 403) and (code < 500 or code == 501)
+
+
+def expected(operation: Operation, persona: str, callers: dict, book: dict, things: dict) -> str:
+    rules = book[operation.service.name]
+    rule = JUDGES_ITSELF.get(operation.name, operation.route.rule)
+    if rule == PUBLIC:
+        return "allowed"
+    if persona == "anonymous":
+        return "401"
+    caller = callers[persona]
+    if operation.name in JUDGED_BY_IMAGE:
+        target = {"project_id": callers["member"]["project_id"]}
+        below = f"rule:{JUDGED_BY_IMAGE[operation.name]}"
+        allowed = naive_policy.check(below, caller, target, book["image"]["checks"])
+        return "allowed" if allowed else "denied"
+    if rule == ANYONE:
+        return "allowed"
+    scopes = rules["scopes"].get(rule, "")
+    if operation.route.scope and scopes and "project" not in scopes.split(","):
+        return "denied"
+    target = owner_of(operation, caller, callers["member"], things)
+    verdict = naive_policy.check(f"rule:{rule}", caller, target, rules["checks"])
+    return "allowed" if verdict else "denied"
+
+
+OWNED = {
+    "image": ("/images/",),
+    "network": tuple(
+        f"/{kind}/{{id}}"
+        for kind in (
+            *every_operation.TAGGED, "security-group-rules", "address-scopes", "rbac-policies",
+        )
+    ) + ("/quotas/{", "/auto-allocated-topology/"),
+    "compute": ("/servers/{", "/os-server-groups/{", "/os-quota-sets/{", "/os-simple-tenant-usage/{"),
+    "identity": ("{",),
+    "placement": ("/usages",),
+}  # fmt: skip
+"""Paths that name a thing of the member's project. All others are judged on the caller's own ids."""
+
+
+def owner_of(operation: Operation, caller: dict, member: dict, things: dict) -> dict[str, Any]:
+    """What rules may ask about the thing of an operation; each of its keys means the same in all services."""
+    service, pattern = operation.service.name, operation.pattern
+    owned = any(word in pattern for word in OWNED[service]) and "/tenant" not in pattern
+    if service == "placement":
+        owned = pattern == "/usages"
+    owner = member if owned else caller
+    target: dict[str, Any] = {
+        "project_id": owner["project_id"],
+        "tenant_id": owner["project_id"],
+        "owner": owner["project_id"],
+        "user_id": owner["user_id"],
+        "visibility": "public" if "/metadefs/" in pattern else "private",
+        "shared": False,
+        "router:external": False,
+        "device_owner": "",
+        "target.user.id": owner["user_id"],
+        "target.user.domain_id": "default",
+        "target.project.id": owner["project_id"],
+        "target.project.domain_id": "default",
+        "target.domain.id": things["identity domains"] if owned else caller["domain_id"],
+        "target.domain_id": caller["domain_id"],
+        "target.group.domain_id": "default" if owned else caller["domain_id"],
+        "target.role.name": "manager-of-nothing" if pattern == "/v3/roles/{role_id}" else "reader",
+        "target.role.domain_id": None,
+        "target.credential.user_id": owner["user_id"],
+        "target.trust.trustor_user_id": owner["user_id"],
+        "target.trust.trustee_user_id": things["reader"],
+        "target.limit.project_id": owner["project_id"],
+        "target.limit.project.domain_id": "default",
+        "target.token.user_id": member["user_id"],
+        "target_tenant": things["reader"],
+    }
+    parents = caller if operation.route.method == "GET" and not owned else member
+    for parent in ("network", "security_group", "ext_parent"):
+        target[f"{parent}:project_id"] = target[f"{parent}:tenant_id"] = parents["project_id"]
+    if "/members" in pattern:
+        target |= {"visibility": "shared", "member_id": things["other"]}
+    if pattern == "/v3/OS-TRUST/trusts" and operation.route.method == "POST":
+        target["target.trust.trustor_user_id"] = member["user_id"]
+    if pattern == "/v3/credentials" and operation.route.method == "POST":
+        target["target.credential.user_id"] = member["user_id"]
+    return target
+
+
+def read_callers(world: World) -> dict[str, dict[str, Any]]:
+    """What policy knows of each persona, read from what identity says about the token."""
+    out = {}
+    admin = world.api("identity")
+    for persona in PERSONAS[:-1]:
+        token = world.token(persona, persona_project(persona))
+        said = admin.get("/auth/tokens", headers={"X-Subject-Token": token}).json()["token"]
+        roles = frozenset(role["name"].lower() for role in said["roles"])
+        out[persona] = {
+            "user_id": said["user"]["id"],
+            "user_domain_id": said["user"]["domain"]["id"],
+            "project_id": said["project"]["id"],
+            "tenant_id": said["project"]["id"],
+            "project_domain_id": said["project"]["domain"]["id"],
+            "domain_id": None,
+            "system_scope": None,
+            "roles": roles,
+            "is_admin": "admin" in roles,
+            "token": {"project": {"domain": {"id": said["project"]["domain"]["id"]}}},
+        }
+    return out
+
+
+def persona_project(persona: str) -> str:
+    return "member" if persona in ("manager", "reader") else {"service": "service"}.get(persona, persona)
+
+
+def make_personas(world: World) -> None:
+    world.persona("member")
+    world.persona("stranger")
+    identity = world.api("identity")
+    projects = {each["name"]: each["id"] for each in identity.get("/projects").json()["projects"]}
+    roles = {each["name"]: each["id"] for each in identity.get("/roles").json()["roles"]}
+    for name in ("manager", "reader", "service"):
+        asked = {"user": {"name": name, "password": testing.PASSWORD}}
+        user = identity.post("/users", json=asked).json()["user"]["id"]
+        path = f"/projects/{projects[persona_project(name)]}/users/{user}/roles/{roles[name]}"
+        assert identity.put(path).status_code == 204
+
+
+@pytest.fixture(scope="module")
+def matrix() -> Iterator[list[Seen]]:
+    """Every operation by every persona."""
+    with testing.cloud() as cloud:
+        world = World(cloud)
+        make_personas(world)
+        things = every_operation.make_things(world, "member", "stranger")
+        callers = read_callers(world)
+        tokens = {persona: world.token(persona, persona_project(persona)) for persona in PERSONAS[:-1]}
+        rules = {}
+        for service in cloud.cloud.services:
+            file = SOURCE / service.name / "policies.tsv"
+            scopes = dict(line.split("\t")[::2] for line in file.read_text().splitlines()[1:])
+            rules[service.name] = {"checks": naive_policy.read_rules(file), "scopes": scopes}
+        undo_writes(cloud.cloud)
+        seen = []
+        with httpx.Client(base_url=cloud.url, timeout=30) as client:
+            for operation in every_operation.operations():
+                every_operation.prepare(operation, things)
+                for persona in PERSONAS:
+                    verdict = expected(operation, persona, callers, rules, things)
+                    answer = operation.ask(client, tokens.get(persona))
+                    seen.append(Seen(operation, persona, verdict, answer))
+        yield seen
+
+
+def by_operation(wrong: list[Seen]) -> str:
+    """One line an operation."""
+    lines: dict[str, list[str]] = {}
+    for each in wrong:
+        words = f"{each.persona}: {each.expected}/{each.answer.status_code}"
+        lines.setdefault(each.operation.name, []).append(words)
+    return "\n".join(f"{name}: " + ", ".join(words) for name, words in lines.items())
+
+
+def test_every_route_is_in_the_matrix(matrix):
+    asked = {(id(each.operation.route), each.persona) for each in matrix}
+    routes = [id(operation.route) for operation in every_operation.operations()]
+    assert asked == {(route, persona) for route in routes for persona in PERSONAS}
+
+
+def test_every_caller_gets_what_the_rule_says(matrix):
+    wrong = [each for each in matrix if not each.right and each.operation.name not in REFUSED_BY_STATE]
+    assert not wrong, "operation: persona: expected/seen\n" + by_operation(wrong)
+
+
+def test_no_operation_fails(matrix):
+    wrong = [each for each in matrix if each.answer.status_code >= 500 and each.answer.status_code != 501]
+    assert not wrong, by_operation(wrong) + "\n" + wrong[0].answer.text
+
+
+def test_the_matrix_is_about_requests_that_succeed(matrix):
+    """A verdict on a request that would fail anyway says little."""
+    done = {each.operation.name for each in matrix if each.answer.is_success}
+    failing = {
+        each.operation.name: f"{each.answer.status_code} {each.answer.text[:120]}"
+        for each in matrix
+        if each.persona == "admin" and each.operation.name not in done
+    }
+    total = len({each.operation.name for each in matrix})
+    words = "\n".join(f"{name}: {words}" for name, words in failing.items())
+    assert len(done) > 0.9 * total, f"{len(done)} of {total} were done by somebody; not:\n{words}"
+
+
+@pytest.mark.parametrize("service", ["identity", "compute"])
+def test_every_answer_is_what_the_contract_promises(matrix, service):
+    promises = Schemas(SOURCE / service / "schemas", HERE / service / "responses.json.gz")
+    wrong, checked = {}, set()
+    for each in matrix:
+        operation = each.operation
+        if operation.service.name != service or not each.answer.is_success or not each.answer.content:
+            continue
+        name = answer_name(operation, promises)
+        if name is None:
+            continue
+        checked.add(operation.name)
+        try:
+            promises.response(name, operation.version).check(each.answer.json())
+        except Invalid as reason:
+            wrong.setdefault(operation.name, f"{name}: {each.persona}: {reason.message}")
+    assert len(checked) > 50
+    assert not wrong, "\n".join(f"{name}: {words}" for name, words in wrong.items())
+
+
+def answer_name(operation: Operation, promises: Schemas) -> str | None:
+    """The contract's name of an answer: that of the request's schema, or what the path spells."""
+    route = operation.route
+    words = [word for word in route.path.strip("/").split("/") if word and not word.startswith("{")]
+    verb = {"GET": "show" if route.path.endswith("}") else "index", "POST": "create", "PATCH": "update"}
+    spelled = f"{'_'.join(words)}.{verb.get(route.method, '')}".lower()
+    for name in (route.body, route.query, spelled):
+        if name is not None and promises.response(name, operation.version) is not None:
+            return name
+    return None
