@@ -137,7 +137,8 @@ DECISIONS: dict[str, dict[str, Any]] = {
     },
     "S001-048": {
         "title": "metadata and the size of the disk",
-        "guest": "the console tells the server's id, which the guest read from the metadata",
+        "guest": "the console tells the server's id, which the guest read from the metadata; that its disk "
+        "grows is in tests/guests/test_qemu.py",
     },
     "S001-052": {
         "title": "image from standard input, by glance",
@@ -240,6 +241,7 @@ DECISIONS: dict[str, dict[str, Any]] = {
         "title": "ssh into the guest",
     },
     "S001-095": {
+        "title": "a host that takes no new servers",
         "run": [
             {"run": "openstack compute service set --disable {host} nova-compute", "silent": True},
             {"run": f"{SERVICES} --service nova-compute", "row": [HOST_UP | {"Status": "disabled"}]},

@@ -14,6 +14,7 @@ cannot know stands in DECISIONS, step by step.
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -104,7 +105,7 @@ def distil(seed: dict[str, Any]) -> tuple[list[dict], int, int]:
             setups += 1
             continue
         decision = DECISIONS.get(step["id"], {})
-        literal = step.get("modern", [])
+        literal = [re.sub(r"@[\w.]+", "@example.org", command) for command in step.get("modern", [])]
         if step["category"] not in AREAS and not decision:
             decision = {"out": f"there is no {step['category']} service"}
         if step["who"] == "UI" and not literal and not decision:
