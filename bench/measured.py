@@ -17,6 +17,8 @@ from pathlib import Path
 import yaml
 
 TICKS = os.sysconf("SC_CLK_TCK")
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""Without compiled modules every start would be twice as long as users see it."""
 
 
 class Measured:
@@ -66,6 +68,7 @@ class Measured:
                 *self.options,
             ],
             stdout=subprocess.DEVNULL,
+            env=ENVIRONMENT,
         )
 
     def stop(self) -> None:

@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.error
 
-from measured import Measured
+from measured import ENVIRONMENT, Measured
 
 IDLE_SECONDS = 5
 
@@ -34,7 +34,8 @@ def first_token(cloud: Measured) -> float:
 
 def helped() -> float:
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "monostack", "--help"], stdout=subprocess.DEVNULL, check=True)
+    words = [sys.executable, "-m", "monostack", "--help"]
+    subprocess.run(words, stdout=subprocess.DEVNULL, check=True, env=ENVIRONMENT)
     return time.perf_counter() - started
 
 

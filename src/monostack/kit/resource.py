@@ -115,8 +115,12 @@ class Route:
         """ "read", "write" or "flow"."""
         if inspect.iscoroutinefunction(self.handler):
             return "flow"
-        names = list(inspect.signature(self.handler).parameters)
-        return "write" if len(names) > 1 and names[1] == "tx" else "read"
+        if inspect.isfunction(self.handler):  # inspect.signature takes twenty times as long
+            code = self.handler.__code__
+            names = code.co_varnames[: code.co_argcount]
+        else:
+            names = tuple(inspect.signature(self.handler).parameters)
+        return "write" if names[1:2] == ("tx",) else "read"
 
     def success(self, version: Version) -> int:
         if isinstance(self.ok, int):

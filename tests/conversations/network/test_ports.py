@@ -401,3 +401,17 @@ def test_a_port_that_only_calls_itself_the_services_is_its_owners(demo, network,
     for port in mine:
         demo.delete(f"/ports/{port['id']}")
     assert [each["id"] for each in demo.get("/ports")["ports"]] == [served["id"]]
+
+
+def test_a_list_shows_a_port_as_a_look_at_it_does(admin, demo, network, subnet):
+    port = demo.port(
+        network,
+        allowed_address_pairs=[{"ip_address": "10.0.0.9"}],
+        extra_dhcp_opts=[{"opt_name": "bootfile-name", "opt_value": "a\"b"}],
+    )
+    demo.put(f"/ports/{port['id']}/tags", {"tags": ["x"]})
+    for caller in (admin, demo):
+        shown = caller.get(f"/ports/{port['id']}")["port"]
+        assert shown["tags"] == ["x"] and shown["security_groups"]
+        assert caller.get("/ports", id=port["id"])["ports"] == [shown]
+        assert caller.get("/ports", id=port["id"], tags="x")["ports"] == [shown]
