@@ -22,7 +22,7 @@ from monostack.kit.resource import Response, Version
 from monostack.kit.wire import Wire
 
 FIRST_VERSION: Version = (2, 1)
-LAST_VERSION: Version = (2, 100)
+LAST_VERSION: Version = (2, 104)
 LEGACY_VERSION: Version = (2, 0)
 NOT_NEGOTIATED: Version = (0, 0)
 PATTERN = re.compile(r"^([1-9]\d{0,3})\.(0|[1-9]\d{0,3})$")

@@ -17,7 +17,7 @@ from monostack.kit.schemas import Schemas
 
 CONTRACT = Path(__file__).parents[2] / "contract/compute/responses.json.gz"
 PROMISES = Schemas(Path(engine.__file__).parents[1] / "compute" / "schemas", CONTRACT)
-LATEST = "2.100"
+LATEST = "2.104"
 
 
 class Caller:

@@ -3,7 +3,7 @@
 Source: compute API reference, "Servers".
 """
 
-from monostack.compute import instance_actions
+from monostack.compute import hosts, instance_actions
 from monostack.compute.servers import (
     actions,
     bodies,
@@ -79,9 +79,26 @@ def update(request, tx) -> dict:
             values[column] = bodies.address(values[column])
     if "name" in values:
         values["name"] = values["name"].strip()
+    if "pinned_availability_zone" in asked:
+        values["pinned_zone"] = _zone_to_pin(tx, row, asked["pinned_availability_zone"])
     if values:
         tx.set(row, **values)
     return {"server": fields.show(request, tx, fields.UPDATED, row)}
+
+
+def _zone_to_pin(tx, row, zone: str | None) -> str | None:
+    """A server is kept in the zone where it is, or let go; it does not move by being pinned elsewhere."""
+    if zone is None:
+        return None
+    if not any(host["zone"] == zone for host in hosts.known(tx)):
+        raise Error(400, "InvalidRequest", "The requested availability zone is not available")
+    if row["host"] is not None and row["zone"] != zone:
+        raise Error(
+            409,
+            "InstanceInvalidState",
+            f"Instance {row['id']} is in availability zone {row['zone']} and cannot be pinned to {zone}.",
+        )
+    return zone
 
 
 def delete(request, tx) -> None:

@@ -104,6 +104,8 @@ def test_the_first_and_a_late_version_show_just_their_attributes(place):
         "2.96",
         "2.98",
         "2.100",
+        "2.101",
+        "2.104",
     ],
 )
 def test_every_version_fits_its_schema(place, version):
@@ -289,6 +291,30 @@ def test_update_changes_what_is_said(place):
     assert (shown["name"], shown["description"], shown["accessIPv6"]) == ("two", "mine", "2001:db8::1")
     assert shown["OS-EXT-SRV-ATTR:hostname"] == "two"
     assert place.nova.server(server["id"])["name"] == "two"
+
+
+def test_from_2_104_on_a_server_is_pinned_to_its_zone_or_unpinned(place):
+    server_id = place.server()["id"]
+
+    def pin(zone, at="2.104"):
+        body = {"server": {"pinned_availability_zone": zone}}
+        return place.nova.call("PUT", f"/servers/{server_id}", "servers.update", at=at, json=body)
+
+    assert place.nova.server(server_id)["pinned_availability_zone"] is None
+    assert pin("nova", at="2.103").status_code == 400
+    assert pin("nova").json()["server"]["pinned_availability_zone"] == "nova"
+    refused = pin("nowhere")
+    assert (refused.status_code, refused.json()["badRequest"]["message"]) == (
+        400,
+        "The requested availability zone is not available",
+    )
+    assert pin(None).json()["server"]["pinned_availability_zone"] is None
+
+
+def test_from_2_102_on_unknown_parameters_of_one_server_are_refused(place):
+    path = f"/servers/{place.server()['id']}?what=this"
+    assert place.nova.get(path, at="2.101").status_code == 200
+    assert place.nova.get(path, at="2.102").status_code == 400
 
 
 def test_before_2_19_the_name_is_the_description(place):

@@ -14,7 +14,7 @@ def test_the_root_names_both_versions_without_a_token(world):
         "v2.1",
         "CURRENT",
         "2.1",
-        "2.100",
+        "2.104",
     )
     assert new["links"][0]["href"] == world.cloud.url + "/compute/v2.1/"
     assert "x-openstack-request-id" not in answer.headers
@@ -48,7 +48,7 @@ def test_either_header_negotiates_and_latest_is_the_last(nova):
     assert old.headers["OpenStack-API-Version"] == "compute 2.10"
     both = {"X-OpenStack-Nova-API-Version": "2.10", "OpenStack-API-Version": "volume 3.5, compute 2.20"}
     assert client.get("/servers", headers=both).headers["OpenStack-API-Version"] == "compute 2.20"
-    assert nova.get("/servers", at="latest").headers["OpenStack-API-Version"] == "compute 2.100"
+    assert nova.get("/servers", at="latest").headers["OpenStack-API-Version"] == "compute 2.104"
 
 
 def test_a_version_beyond_the_last_is_406_and_echoed(nova):
@@ -57,7 +57,7 @@ def test_a_version_beyond_the_last_is_406_and_echoed(nova):
     assert answer.json() == {
         "computeFault": {
             "code": 406,
-            "message": "Version 2.999 is not supported by the API. Minimum is 2.1 and maximum is 2.100.",
+            "message": "Version 2.999 is not supported by the API. Minimum is 2.1 and maximum is 2.104.",
         }
     }
     assert answer.headers["OpenStack-API-Version"] == "compute 2.999"
