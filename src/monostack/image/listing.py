@@ -191,7 +191,7 @@ _ALL = query(
     sa.select(IMAGES)
     .where(
         IMAGES.c.live == 1,
-        IMAGES.c.os_hidden == sa.false(),
+        IMAGES.c.os_hidden == sa.literal_column("0"),
         _condition(("not of the community",)),
         sa.or_(sa.bindparam("admin", type_=sa.Boolean) == sa.true(), _seen(every_status=False)),
     )
