@@ -155,6 +155,7 @@ class _Rules:
     """One consistent set of rules. A reload makes another one, so a request never sees half of a change."""
 
     def __init__(self, texts: dict[str, Any]) -> None:
+        self._wants_target: dict[str, bool] = {}
         self.judges: dict[str, Judge] = {}
         self._texts = texts
         self._parsed: dict[str, Check] = {}
@@ -180,6 +181,12 @@ class _Rules:
         return {node.name for node in walk(check) if isinstance(node, Reference)} if check else set()
 
     def needs_target(self, name: str) -> bool:
+        known = self._wants_target.get(name)
+        if known is None:
+            known = self._wants_target[name] = self._find_target(name)
+        return known
+
+    def _find_target(self, name: str) -> bool:
         check = self.check(name)
         if check is None:
             return False
