@@ -15,7 +15,12 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCKS = ("requirements.lock", "requirements-demo.lock", "requirements-test.lock", "tools/uv.lock")
 # What only some folders import: the demo has an extra of its own, who tests with the SDK brings it.
-BROUGHT = {"openstackclient": ("demo",), "openstack": ("demo", "testing")}
+BROUGHT = {
+    "cliff": ("demo",),
+    "openstackclient": ("demo",),
+    "openstack": ("demo", "testing"),
+    "pytest": ("testing",),
+}
 PRODUCT = ROOT / "src" / "monostack"
 LONG_AGO = 1_000_000_000
 DISTRIBUTION_OF = {
