@@ -401,9 +401,15 @@ def make_things(world: World, owner: str, stranger: str) -> dict[str, Any]:
 class Maker:
     def __init__(self, world: World, owner: str) -> None:
         self.world, self.owner = world, owner
+        self.clients: dict[tuple[str, str], Any] = {}
+
+    def api(self, service: str, user: str) -> Any:
+        if (service, user) not in self.clients:  # making one takes a tenth of a second
+            self.clients[service, user] = self.world.api(service, user)
+        return self.clients[service, user]
 
     def post(self, service: str, path: str, asked: Any, user: str | None = None, method: str = "POST") -> Any:
-        api = self.world.api(service, user or self.owner)
+        api = self.api(service, user or self.owner)
         version = NEWEST.get(service)
         headers = {"OpenStack-API-Version": f"{service} {version[0]}.{version[1]}"} if version else {}
         answer = api.request(method, path, json=asked, headers=headers)
@@ -415,7 +421,7 @@ class Maker:
     def identity(self, stranger: str) -> dict[str, Any]:
         world, owner = self.world, self.owner
         tokens = {name: world.token(name, name) for name in (owner, stranger)}
-        admin = world.api("identity")
+        admin = self.api("identity", "admin")
         who = {
             name: admin.get("/auth/tokens", headers={"X-Subject-Token": token}).json()["token"]
             for name, token in tokens.items()
@@ -498,7 +504,7 @@ class Maker:
         group = make("network", "/security-groups", {"security_group": {"name": "a"}})
         ids["security_group"] = ids["network security-groups"] = group["id"]
         ids["network security-group-rules"] = group["security_group_rules"][0]["id"]
-        admin = self.world.api("network")
+        admin = self.api("network", "admin")
         ids["public"] = admin.get("/networks", params={"router:external": True}).json()["networks"][0]["id"]
         router = {"name": "a", "external_gateway_info": {"network_id": ids["public"]}}
         ids["router"] = ids["network routers"] = make("network", "/routers", {"router": router})["id"]
@@ -544,7 +550,7 @@ class Maker:
     def image(self, ids: dict[str, Any]) -> None:
         new = {"name": "a", "disk_format": "raw", "container_format": "bare", "tags": ["red"], "a": "1"}
         image_id = self.post("image", "/images", new)["id"]
-        api = self.world.api("image", self.owner)
+        api = self.api("image", self.owner)
         put = api.put(f"/images/{image_id}/file", content=b"0" * 512, headers={"Content-Type": OCTETS})
         assert put.status_code == 204, put.text
         staged = self.post("image", "/images", new)["id"]
@@ -593,7 +599,7 @@ class Maker:
 
     def compute(self, ids: dict[str, Any]) -> None:
         make = self.post
-        admin = self.world.api("compute")
+        admin = self.api("compute", "admin")
         newest = {"OpenStack-API-Version": "compute 2.100"}
         services = admin.get("/os-services", headers=newest).json()["services"]
         service = next(each for each in services if each["binary"] == "nova-compute")
@@ -615,7 +621,7 @@ class Maker:
             "tags": ["red"],
         }
         ids["server"] = server_id = make("compute", "/servers", {"server": server})["id"]
-        owner = self.world.api("compute", self.owner)
+        owner = self.api("compute", self.owner)
         deadline = time.monotonic() + 20
         while owner.get(f"/servers/{server_id}").json()["server"]["status"] != "ACTIVE":
             assert time.monotonic() < deadline, owner.get(f"/servers/{server_id}").text
