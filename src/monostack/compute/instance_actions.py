@@ -9,8 +9,7 @@ Source: compute API reference, "Servers actions log".
 
 from typing import Any
 
-from monostack.compute.servers import fields, rows
-from monostack.kit import clock
+from monostack.compute.servers import fields, filters, rows
 from monostack.kit.db import JSON, Column, Index, String, Table, Text, Time, ge, le, stamps
 from monostack.kit.errors import Error
 from monostack.kit.resource import Field, Route
@@ -133,22 +132,29 @@ EVENT = (
 )
 
 
+def _moment(request, name: str, version: tuple[int, int]) -> str | None:
+    """A moment of the query, in versions that know it."""
+    text = request.query.get(name)
+    return None if text is None or request.version < version else filters.moment(name, text)
+
+
 def index(request, db) -> dict:
     server = _server(request, db)
     where: dict[str, Any] = {"server_id": server["id"]}
-    since, before = request.query.get("changes-since"), request.query.get("changes-before")
-    if since is not None and request.version >= (2, 58):
-        where["updated_at"] = ge(clock.parse(since))
-    if before is not None and request.version >= (2, 66):
-        if "updated_at" in where and clock.parse(since) > clock.parse(before):
+    since = _moment(request, "changes-since", (2, 58))
+    before = _moment(request, "changes-before", (2, 66))
+    if since is not None:
+        where["updated_at"] = ge(since)
+    if before is not None:
+        if since is not None and since > before:
             raise Error(
                 400, "BadRequest", "The value of changes-since must be less than or equal to changes-before."
             )
-        where.setdefault("updated_at", le(clock.parse(before)))
+        where.setdefault("updated_at", le(before))
     found = [
         row
         for row in db.all(ACTIONS, order=("-created_at", "-id"), **where)
-        if before is None or request.version < (2, 66) or row["updated_at"] <= clock.parse(before)
+        if before is None or row["updated_at"] <= before
     ]
     if request.version < (2, 58):
         return {"instanceActions": request.render_all(LISTED, found)}

@@ -4,10 +4,12 @@ A moment is a string of 26 characters, UTC, microseconds: `2026-11-20T12:00:00.0
 the same on every database and becomes each service's own spelling by slicing (`z`, `micro_z`, `dashed`).
 """
 
+import re
 import time
 from datetime import UTC, datetime, timedelta
 
 FORMAT = "%Y-%m-%dT%H:%M:%S.%f"
+BLANK = re.compile(r" (\d\d:?\d\d)$")
 
 
 class Clock:
@@ -50,11 +52,17 @@ def seconds(moment: str) -> float:
 
 
 def parse(text: str) -> str:
-    """A moment from any ISO 8601 spelling; raises ValueError. A time without a zone is UTC."""
+    """A moment from any ISO 8601 spelling; raises ValueError. A time without a zone is UTC; a plus sign that
+    a query turned into a blank still counts."""
+    if "T" in text:
+        text = BLANK.sub(r"+\1", text)
     value = datetime.fromisoformat(text.replace("Z", "+00:00"))
     if value.tzinfo is not None:
-        value = value.astimezone(UTC).replace(tzinfo=None)
-    return value.strftime(FORMAT)
+        try:
+            value = value.astimezone(UTC).replace(tzinfo=None)
+        except OverflowError:
+            raise ValueError(f"{text} is before the first or after the last moment there is") from None
+    return value.isoformat(timespec="microseconds")
 
 
 def z(moment: str | None) -> str | None:

@@ -175,7 +175,7 @@ def _one(request, filters: Filters, name: str, values: list[str]) -> None:
         if name != "locked" or request.version >= (2, 73):
             filters.where[BOOLEANS[name]] = _boolean(name, values[-1])
     elif name in MOMENTS:
-        filters.where[MOMENTS[name]] = clock.parse(values[-1])
+        filters.where[MOMENTS[name]] = moment(name, values[-1])
     elif name in EXPRESSIONS:
         _expression(request, filters, EXPRESSIONS[name], values[-1])
     elif name == "status":
@@ -183,13 +183,13 @@ def _one(request, filters: Filters, name: str, values: list[str]) -> None:
     elif name in ("ip", "ip6"):
         _address(filters, name, values[-1])
     elif name == "changes-since":
-        filters.where["updated_at"] = ge(clock.parse(values[-1]))
+        filters.where["updated_at"] = ge(moment(name, values[-1]))
         filters.deleted = True
     elif name == "changes-before" and request.version >= (2, 66):
         filters.add(
             (name,),
             lambda: SERVERS.c.updated_at <= sa.bindparam("f_before", type_=String),
-            f_before=clock.parse(values[-1]),
+            f_before=moment(name, values[-1]),
         )
         filters.deleted = True
     elif name == "deleted":
@@ -199,6 +199,15 @@ def _one(request, filters: Filters, name: str, values: list[str]) -> None:
         _metadata(filters, values)
     elif name in TAGS and request.version >= (2, 26):
         _tags(filters, name, ",".join(values).split(","))
+
+
+def moment(name: str, text: str) -> str:
+    """The moment that a parameter of a query names; raises Error 400."""
+    try:
+        return clock.parse(text)
+    except ValueError:
+        words = f"Invalid value for {name}: '{text}' is not a time such as 2030-01-31T23:59:59Z."
+        raise Error(400, "BadRequest", words) from None
 
 
 def _number(name: str, text: str) -> int:
