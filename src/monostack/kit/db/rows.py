@@ -6,6 +6,7 @@ statement is kept.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -231,6 +232,7 @@ def _spread(element, **_):
     return element.left.in_(binds) if element.operator is in_op else element.left.not_in(binds)
 
 
+@cache
 def primary_key(table: sa.Table) -> tuple[str, ...]:
     return tuple(column.name for column in table.primary_key.columns)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -29,6 +30,23 @@ from monostack.kit.db.rows import (
 if TYPE_CHECKING:
     from monostack.cloud import Cloud
     from monostack.kit.db.engine import Connection
+
+
+@cache
+def newborn(table: sa.Table) -> tuple[dict[str, None], tuple[tuple[str, Callable], ...]]:
+    """What a new row of the table is before anything is said of it: all columns, and (name, tx -> value) of
+    those that fill themselves."""
+    defaults: list[tuple[str, Callable]] = []
+    for column in table.columns:
+        if column.name == "created_at" or (column.name == "updated_at" and table.info.get("stamp_updated")):
+            defaults.append((column.name, lambda tx: tx.now))
+        elif column.name == "updated_at":
+            defaults.append((column.name, lambda tx: None))
+        elif column.default is not None:
+            value = column.default.arg
+            call = (lambda tx, make=value: make(None)) if column.default.is_callable else None
+            defaults.append((column.name, call or (lambda tx, value=value: value)))
+    return dict.fromkeys(column.name for column in table.columns), tuple(defaults)
 
 
 class Statements:
@@ -208,15 +226,10 @@ class Tx(Db):
 
     def insert(self, table: sa.Table, /, *, taken: Exception | None = None, **values) -> Row:
         """Add a row; defaults and stamps are filled in. `taken` is raised when a unique index refuses it."""
-        for column in table.columns:
-            name = column.name
-            if name in values:
-                continue
-            if name in ("created_at", "updated_at"):
-                values[name] = self.now if name == "created_at" or table.info.get("stamp_updated") else None
-            elif column.default is not None:
-                default = column.default.arg
-                values[name] = default(None) if column.default.is_callable else default
+        blank, defaults = newborn(table)
+        for name, default in defaults:
+            if name not in values:
+                values[name] = default(self)
         names = tuple(values)
         serial = table.autoincrement_column
         returning = serial is not None and serial.name not in values
@@ -237,9 +250,8 @@ class Tx(Db):
             if taken is not None:
                 raise taken from None
             raise
-        for column in table.columns:
-            values.setdefault(column.name, None)
-        row = Row(values)
+        row = Row(blank)
+        row.update(values)
         row.table = table
         return row
 
