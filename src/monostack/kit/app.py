@@ -14,6 +14,7 @@ import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from monostack.cloud import Cloud
 
 CHUNK = 1 << 20
+UNSENDABLE = re.compile(r"[^ -~]+")
 PARAMETER = re.compile(r"\{[^}]*\}")
 log = logging.getLogger(__name__)
 decode = msgspec.json.Decoder().decode
@@ -359,9 +361,14 @@ def record(tx, request: Request, answer: Any = None) -> None:
     )
 
 
+def spelled(value: str) -> str:
+    """A header's value as it may be sent: a Location may hold a name that a caller gave, in any script."""
+    return UNSENDABLE.sub(lambda found: quote(found[0], errors="replace"), value)
+
+
 async def _send(send, response: Response, method: str) -> None:
     body = response.body
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
+    headers = [(name.encode("ascii"), spelled(value).encode("ascii")) for name, value in response.headers]
     names = {name.lower() for name, _ in headers}
     if response.stream is not None or response.file is not None:
         await _send_bulk(send, response, headers, method)

@@ -266,6 +266,8 @@ class Tx(Db):
         table = row.table
         if "updated_at" in table.c and "updated_at" not in values:
             values["updated_at"] = self.now
+        if not values and when is None:
+            return True
         where = {name: row[name] for name in primary_key(table)}
         if when:
             where.update(when)
