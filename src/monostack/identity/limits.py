@@ -9,7 +9,7 @@ Source: identity API reference, "Unified Limits"; what a current identity servic
 
 from __future__ import annotations
 
-from monostack.identity.attributes import asked_for, taken
+from monostack.identity.attributes import asked_for, bad, taken
 from monostack.identity.tables import LIMITS, PROJECTS, REGIONS, REGISTERED_LIMITS, SERVICES
 from monostack.identity.wire import MALFORMED, page, self_link
 from monostack.kit.db import Db, Row, Tx
@@ -174,6 +174,8 @@ def create(request: Request, tx: Tx) -> dict:
 
 def _insert(tx: Tx, asked: dict, what: dict) -> Row:
     project_id, domain_id = asked.get("project_id"), asked.get("domain_id")
+    if not project_id and not domain_id:
+        raise bad("A limit is for a project or a domain: send 'project_id' or 'domain_id'.")
     if project_id and tx.one(PROJECTS, id=project_id, is_domain=False) is None:
         raise _unknown("project_id", "limit")
     if domain_id and tx.one(PROJECTS, id=domain_id, is_domain=True) is None:
