@@ -31,7 +31,7 @@ DUPLICATE = Error(409, "DuplicateRbacPolicy", "An RBAC policy already exists wit
 
 
 def _object_type(value: Any) -> str:
-    if value not in OBJECTS:
+    if not isinstance(value, str) or value not in OBJECTS:
         raise checks.Unconvertible(
             f"'{value}' is not a valid RBAC object type: there are {', '.join(OBJECTS)}."
         )
