@@ -363,6 +363,8 @@ def record(tx, request: Request, answer: Any = None) -> None:
 
 def spelled(value: str) -> str:
     """A header's value as it may be sent: a Location may hold a name that a caller gave, in any script."""
+    if value.isascii() and value.isprintable():
+        return value
     return UNSENDABLE.sub(lambda found: quote(found[0], errors="replace"), value)
 
 
