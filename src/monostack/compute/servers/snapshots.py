@@ -55,7 +55,8 @@ _running: set[asyncio.Task] = set()
 
 def create_image(request, tx) -> Response:
     asked = request.body["createImage"]
-    image_id = _begin(request, tx, "snapshot", asked, {"image_type": "snapshot"})
+    kind = (asked.get("metadata") or {}).get("image_type", "snapshot")
+    image_id = _begin(request, tx, "snapshot", asked, {"image_type": kind})
     return _told(request, image_id)
 
 
