@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from monostack.identity import keys
+from monostack.identity.tokens import keys
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monostack.identity import passwords
+from monostack.identity.authentication import passwords
 
 ROUNDS = 4
 

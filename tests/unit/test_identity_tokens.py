@@ -2,8 +2,10 @@
 
 import pytest
 
-from monostack.identity import catalog, grants, tokens
-from monostack.identity.keys import Keys
+from monostack.identity.catalog import catalog
+from monostack.identity.roles import grants
+from monostack.identity.tokens import tokens
+from monostack.identity.tokens.keys import Keys
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from monostack.identity import grants, keys, passwords, tokens
-from monostack.identity.catalog import Kept
+from monostack.identity.authentication import passwords
+from monostack.identity.catalog.catalog import Kept
+from monostack.identity.roles import grants
 from monostack.identity.tables import (
     ASSIGNMENTS,
     ENDPOINTS,
@@ -28,6 +29,7 @@ from monostack.identity.tables import (
     SERVICES,
     USERS,
 )
+from monostack.identity.tokens import keys, tokens
 from monostack.kit.db import Tx
 
 if TYPE_CHECKING:

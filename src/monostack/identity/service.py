@@ -1,39 +1,25 @@
 """The identity service, assembled."""
 
-from monostack.identity import (
-    account,
-    application_credentials,
-    assignments,
-    auth,
-    bootstrap,
-    credentials,
-    domains,
-    endpoints,
-    groups,
-    limits,
-    policies,
-    project_tags,
-    projects,
-    regions,
-    role_assignments,
-    roles,
-    services,
-    tables,
-    tokens,
-    trusts,
-    users,
-    versions,
-)
+from monostack.identity import bootstrap, limits, tables, versions
+from monostack.identity.authentication import account, login
+from monostack.identity.catalog import endpoints, policies, regions, services
+from monostack.identity.credentials import credentials
+from monostack.identity.delegation import application_credentials, trusts
+from monostack.identity.domains import domains
+from monostack.identity.projects import projects, tags
+from monostack.identity.roles import assignments, role_assignments, roles
+from monostack.identity.tokens import tokens
+from monostack.identity.users import groups, users
 from monostack.identity.wire import IdentityWire
 from monostack.kit.resource import Service
 
 ROOMS = (
     versions,
-    auth,
+    login,
     account,
     domains,
     projects,
-    project_tags,
+    tags,
     users,
     application_credentials,
     credentials,

@@ -146,7 +146,7 @@ def test_changing_the_password_ends_all_tokens(world, nobody, found, log_in, dem
 
 
 def test_a_login_that_was_under_way_when_the_password_was_taken_is_refused(admin, make, log_in, monkeypatch):
-    from monostack.identity import passwords
+    from monostack.identity.authentication import passwords
 
     verified, changed = threading.Event(), threading.Event()
     right = passwords.matches

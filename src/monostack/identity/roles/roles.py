@@ -8,7 +8,7 @@ Source: identity API reference, "Roles", "Role inferences".
 
 from __future__ import annotations
 
-from monostack.identity import domains, removal
+from monostack.identity import removal
 from monostack.identity.attributes import (
     asked_for,
     bad,
@@ -21,6 +21,7 @@ from monostack.identity.attributes import (
     taken,
     with_options,
 )
+from monostack.identity.domains import domains
 from monostack.identity.tables import IMPLIED_ROLES, ROLES
 from monostack.identity.wire import page, self_link
 from monostack.kit.db import Db, Row, Tx

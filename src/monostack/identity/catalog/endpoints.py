@@ -8,7 +8,7 @@ Source: identity API reference, "Service catalog and endpoints"; what a current 
 from __future__ import annotations
 
 from monostack.identity.attributes import asked_for, bad, fixed, invented, missing, show, show_all
-from monostack.identity.catalog import PLACE
+from monostack.identity.catalog.catalog import PLACE
 from monostack.identity.tables import ENDPOINTS, REGIONS, SERVICES
 from monostack.identity.wire import MALFORMED, page, self_link
 from monostack.kit.db import Db, Row, Tx

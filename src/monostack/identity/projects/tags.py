@@ -8,7 +8,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from monostack.identity.attributes import bad, missing, mutable
-from monostack.identity.projects import find, target
+from monostack.identity.projects.projects import find, target
 from monostack.kit.db import Db, Row, Tx
 from monostack.kit.request import Request
 from monostack.kit.resource import Response, Route

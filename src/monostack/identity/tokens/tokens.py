@@ -20,9 +20,9 @@ from dataclasses import dataclass, replace
 import msgspec
 import sqlalchemy as sa
 
-from monostack.identity import grants
-from monostack.identity.keys import Keys
+from monostack.identity.roles import grants
 from monostack.identity.tables import APPLICATION_CREDENTIALS, PROJECTS, REVOCATIONS, TRUSTS, USERS
+from monostack.identity.tokens.keys import Keys
 from monostack.kit import clock
 from monostack.kit.auth import Caller
 from monostack.kit.db import Db, Row, Tx, lt, query

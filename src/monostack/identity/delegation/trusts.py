@@ -10,9 +10,12 @@ Source: identity API reference, "OS-TRUST"; what a current identity service answ
 
 from __future__ import annotations
 
-from monostack.identity import delegation, grants, projects, roles, users
 from monostack.identity.attributes import asked_for, bad, missing, show
+from monostack.identity.delegation import borrowed
+from monostack.identity.projects import projects
+from monostack.identity.roles import grants, roles
 from monostack.identity.tables import ROLES, TRUSTS
+from monostack.identity.users import users
 from monostack.identity.wire import MALFORMED, page
 from monostack.kit import clock
 from monostack.kit.db import Db, Row, Tx
@@ -70,7 +73,7 @@ def show_one(request: Request, db: Db) -> dict:
 
 def create(request: Request, tx: Tx) -> dict:
     asked = asked_for(request, "trust")
-    delegation.refuse(request)
+    borrowed.refuse(request)
     if (
         asked.get("redelegated_trust_id")
         or asked.get("allow_redelegation")
@@ -126,7 +129,7 @@ def _expiry(tx: Tx, text: str | None) -> str | None:
 
 
 def delete(request: Request, tx: Tx) -> None:
-    delegation.refuse(request)
+    borrowed.refuse(request)
     tx.delete(find(tx, request.path["trust_id"]))
     tx.after(tx.cloud.auth.bump)
 

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import secrets
 
-from monostack.identity import delegation, grants, users
 from monostack.identity.attributes import asked_for, bad, taken
+from monostack.identity.authentication.verifying import hashed
+from monostack.identity.delegation import borrowed
+from monostack.identity.roles import grants
 from monostack.identity.tables import APPLICATION_CREDENTIALS, ROLES
-from monostack.identity.verifying import hashed
+from monostack.identity.users import users
 from monostack.identity.wire import MALFORMED, page
 from monostack.kit import clock
 from monostack.kit.context import Context
@@ -52,7 +54,7 @@ def show_one(request: Request, db: Db) -> dict:
 
 async def create(request: Request, ctx: Context) -> Response:
     asked = asked_for(request, "application_credential")
-    delegation.refuse(request)
+    borrowed.refuse(request)
     if request.caller.project_id is None:
         raise bad(
             "Invalid application credential: it is for a project, so a token for that project is needed."
@@ -115,7 +117,7 @@ def _roles(tx: Tx, request: Request, asked: list[dict] | None) -> list[str]:
 
 
 def delete(request: Request, tx: Tx) -> None:
-    delegation.refuse(request)
+    borrowed.refuse(request)
     tx.delete(_find(request, tx))
     tx.after(tx.cloud.auth.bump)
 

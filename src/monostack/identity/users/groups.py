@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from monostack.identity import domains, removal, users
+from monostack.identity import removal
 from monostack.identity.attributes import (
     asked_for,
     fixed,
@@ -18,7 +18,9 @@ from monostack.identity.attributes import (
     show_all,
     taken,
 )
+from monostack.identity.domains import domains
 from monostack.identity.tables import GROUPS, MEMBERSHIPS, USERS
+from monostack.identity.users import users
 from monostack.identity.wire import cut, page, self_link
 from monostack.kit.db import Db, Row, Taken, Tx, query
 from monostack.kit.errors import Error

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from monostack.identity import domains, grants, groups, projects, roles, users
 from monostack.identity.attributes import missing, show_all
+from monostack.identity.domains import domains
+from monostack.identity.projects import projects
+from monostack.identity.roles import grants, roles
 from monostack.identity.tables import ASSIGNMENTS, GROUPS, PROJECTS, ROLES, USERS
+from monostack.identity.users import groups, users
 from monostack.identity.wire import cut
 from monostack.kit.db import Db, Row, Taken, Tx
 from monostack.kit.errors import Error

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import operator
 
-from monostack.identity import domains, passwords, projects, removal, tokens
+from monostack.identity import removal
 from monostack.identity.attributes import (
     asked_for,
     bad,
@@ -25,10 +25,14 @@ from monostack.identity.attributes import (
     truth,
     with_options,
 )
+from monostack.identity.authentication import passwords
+from monostack.identity.authentication.verifying import hashed, matching, refused
+from monostack.identity.domains import domains
+from monostack.identity.projects import projects
 from monostack.identity.tables import (
     USERS,
 )
-from monostack.identity.verifying import hashed, matching, refused
+from monostack.identity.tokens import tokens
 from monostack.identity.wire import MALFORMED, boolean_filter, cut, page, self_link
 from monostack.kit import clock
 from monostack.kit.context import Context

@@ -8,8 +8,8 @@ Source: identity API reference, "Service catalog and endpoints".
 
 import re
 
-from monostack.identity import tokens
 from monostack.identity.tables import ENDPOINTS, SERVICES
+from monostack.identity.tokens import tokens
 from monostack.kit.db import Db
 
 PLACE = re.compile(r"[$%]\(([a-z_]+)\)s")

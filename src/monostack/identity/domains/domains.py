@@ -8,7 +8,7 @@ Source: identity API reference, "Domains".
 
 from __future__ import annotations
 
-from monostack.identity import removal, tokens
+from monostack.identity import removal
 from monostack.identity.attributes import (
     asked_for,
     fixed,
@@ -27,6 +27,7 @@ from monostack.identity.tables import (
     ROLES,
     USERS,
 )
+from monostack.identity.tokens import tokens
 from monostack.identity.wire import boolean_filter, page, self_link
 from monostack.kit import ids
 from monostack.kit.db import Db, Row, Tx

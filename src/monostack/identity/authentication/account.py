@@ -5,8 +5,10 @@ Source: identity API reference, "Get service catalog", "Get available project sc
 
 from __future__ import annotations
 
-from monostack.identity import domains, grants, projects
 from monostack.identity.attributes import show_all
+from monostack.identity.domains import domains
+from monostack.identity.projects import projects
+from monostack.identity.roles import grants
 from monostack.identity.tables import PROJECTS
 from monostack.identity.wire import cut
 from monostack.kit.db import Db

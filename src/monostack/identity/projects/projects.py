@@ -9,7 +9,7 @@ Source: identity API reference, "Projects", "Project tags"; what a current ident
 
 from __future__ import annotations
 
-from monostack.identity import domains, grants, removal, tokens
+from monostack.identity import removal
 from monostack.identity.attributes import (
     asked_for,
     bad,
@@ -23,9 +23,12 @@ from monostack.identity.attributes import (
     truth,
     with_options,
 )
+from monostack.identity.domains import domains
+from monostack.identity.roles import grants
 from monostack.identity.tables import (
     PROJECTS,
 )
+from monostack.identity.tokens import tokens
 from monostack.identity.wire import boolean_filter, page, self_link
 from monostack.kit import ids
 from monostack.kit.db import Db, Row, Tx

@@ -5,7 +5,7 @@ wrong one. Work is saved only for a login that was verified lately (see password
 
 from __future__ import annotations
 
-from monostack.identity import passwords
+from monostack.identity.authentication import passwords
 from monostack.identity.wire import UNAUTHORIZED
 from monostack.kit.context import Context
 from monostack.kit.db import Row

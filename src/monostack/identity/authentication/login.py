@@ -14,11 +14,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from monostack.identity import delegation, domains, logins, tokens
-from monostack.identity.logins import Login
+from monostack.identity.authentication import bodies
+from monostack.identity.authentication.bodies import Login
+from monostack.identity.authentication.verifying import matching, refused
+from monostack.identity.delegation import borrowed
+from monostack.identity.domains import domains
 from monostack.identity.tables import APPLICATION_CREDENTIALS, PROJECTS, TRUSTS, USERS
-from monostack.identity.tokens import Claims
-from monostack.identity.verifying import matching, refused
+from monostack.identity.tokens import tokens
+from monostack.identity.tokens.tokens import Claims
 from monostack.kit.clock import seconds
 from monostack.kit.context import Context
 from monostack.kit.db import Db, Row, Tx
@@ -31,7 +34,7 @@ TRUE = ("1", "true", "yes", "on")
 
 async def issue(request: Request, ctx: Context) -> Response:
     """Log in."""
-    login = logins.read(request.body)
+    login = bodies.read(request.body)
     who: set[str] = set()
     origin = credential = stored = None
     if login.token is not None:
@@ -48,7 +51,7 @@ async def issue(request: Request, ctx: Context) -> Response:
     if len(who) != 1:
         raise refused()
     user_id, trust = who.pop(), None
-    if login.scope == logins.TRUST:
+    if login.scope == bodies.TRUST:
         trust = await ctx.write(_use_trust, user_id, login.target["id"])
     proof = Proof(user_id, origin, credential, trust, stored)
     token, body = await ctx.read(_issue, login, proof)
@@ -92,7 +95,7 @@ def _claims_of(db: Db, token: str) -> Claims:
     claims = tokens.unseal(db.cloud.identity.keys, token)
     if claims is None or tokens.validate(db, token) is None:
         raise not_valid(db, token)
-    delegation.refuse_as_origin(claims)
+    borrowed.refuse_as_origin(claims)
     return claims
 
 
@@ -102,7 +105,7 @@ def _use_trust(tx: Tx, user_id: str, trust_id: str) -> Row:
     if trust is None or (trust["expires_at"] is not None and trust["expires_at"] <= tx.now):
         raise refused()
     if trust["trustee_user_id"] != user_id:
-        raise Error(403, "Forbidden", f"{delegation.FORBIDDEN}.")
+        raise Error(403, "Forbidden", f"{borrowed.FORBIDDEN}.")
     if trust["remaining_uses"] == 0:
         raise refused()
     if trust["remaining_uses"] is not None:

@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from monostack.identity import grants, projects, users
 from monostack.identity.attributes import bad
+from monostack.identity.projects import projects
+from monostack.identity.roles import grants
 from monostack.identity.tables import ASSIGNMENTS, GROUPS, MEMBERSHIPS, PROJECTS, ROLES, USERS
+from monostack.identity.users import users
 from monostack.kit.db import Db, Row
 from monostack.kit.request import Request
 from monostack.kit.resource import Route

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from monostack.identity.tokens import METHODS
-from monostack.identity.verifying import refused
+from monostack.identity.authentication.verifying import refused
+from monostack.identity.tokens.tokens import METHODS
 from monostack.identity.wire import MALFORMED
 from monostack.kit.errors import Error
 

@@ -13,9 +13,11 @@ import hashlib
 import json
 import secrets
 
-from monostack.identity import delegation, projects, users
 from monostack.identity.attributes import asked_for, bad, missing, show, taken
+from monostack.identity.delegation import borrowed
+from monostack.identity.projects import projects
 from monostack.identity.tables import CREDENTIALS
+from monostack.identity.users import users
 from monostack.identity.wire import cut, page, self_link
 from monostack.kit import ids
 from monostack.kit.db import Db, Row, Tx
@@ -80,7 +82,7 @@ def show_one(request: Request, db: Db) -> dict:
 
 def create(request: Request, tx: Tx) -> dict:
     asked = asked_for(request, "credential")
-    delegation.refuse(request)
+    borrowed.refuse(request)
     user = users.find(tx, asked.get("user_id") or request.caller.user_id)
     row_id = ids.new_hex()
     if asked["type"] == EC2:
@@ -115,7 +117,7 @@ def _digest(access: str) -> str:
 
 def update(request: Request, tx: Tx) -> dict:
     """Set another blob; all else of a credential stays as it was made."""
-    delegation.refuse(request)
+    borrowed.refuse(request)
     row = find(tx, request.path["credential_id"])
     asked = asked_for(request, "credential")
     if row["type"] == EC2:
@@ -125,7 +127,7 @@ def update(request: Request, tx: Tx) -> dict:
 
 
 def delete(request: Request, tx: Tx) -> None:
-    delegation.refuse(request)
+    borrowed.refuse(request)
     tx.delete(find(tx, request.path["credential_id"]))
 
 
@@ -157,7 +159,7 @@ def ec2_show(request: Request, db: Db) -> dict:
 
 
 def ec2_create(request: Request, tx: Tx) -> dict:
-    delegation.refuse(request)
+    borrowed.refuse(request)
     tenant_id = request.body.get("tenant_id") if isinstance(request.body, dict) else None
     if not isinstance(tenant_id, str):
         raise bad("'tenant_id' is a required property: the id of the project that the key pair is for.")
@@ -178,7 +180,7 @@ def ec2_create(request: Request, tx: Tx) -> dict:
 
 
 def ec2_delete(request: Request, tx: Tx) -> None:
-    delegation.refuse(request)
+    borrowed.refuse(request)
     row = _find_pair(request, tx)
     request.subject = row["id"]
     tx.delete(row)

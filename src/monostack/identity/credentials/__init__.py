@@ -1,0 +1,1 @@
+"""Secrets that a user keeps here for other ways of proving himself."""

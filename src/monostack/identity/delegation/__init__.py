@@ -1,0 +1,1 @@
+"""Acting for another: trusts and application credentials."""

@@ -1,0 +1,1 @@
+"""Domains, which hold everything else of identity."""

@@ -1,0 +1,1 @@
+"""Projects, their tree and their tags."""

@@ -1,0 +1,1 @@
+"""Roles, who has which where, and what follows from it."""

@@ -1,0 +1,1 @@
+"""What a login gives: tokens, the keys they are made with, and how they end."""
