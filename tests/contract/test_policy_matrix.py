@@ -18,6 +18,7 @@ import pytest
 from tests.conftest import World
 from tests.contract import every_operation, naive_policy
 from tests.contract.every_operation import SOURCE, Operation
+from tests.contract.examples.network import TAGGED
 
 from monostack import testing
 from monostack.kit import app
@@ -120,7 +121,7 @@ OWNED = {
     "network": tuple(
         f"/{kind}/{{id}}"
         for kind in (
-            *every_operation.TAGGED, "security-group-rules", "address-scopes", "rbac-policies",
+            *TAGGED, "security-group-rules", "address-scopes", "rbac-policies",
         )
     ) + ("/quotas/{", "/auto-allocated-topology/"),
     "compute": ("/servers/{", "/os-server-groups/{", "/os-quota-sets/{", "/os-simple-tenant-usage/{"),
