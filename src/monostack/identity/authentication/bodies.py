@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from monostack.identity.authentication.verifying import refused
-from monostack.identity.tokens.tokens import METHODS
 from monostack.identity.wire import MALFORMED
 from monostack.kit.errors import Error
 
+METHODS = ("password", "token", "application_credential")
 SCOPE_WORDS = "system, project, domain, OS-TRUST:trust or unscoped"
 TRUST = "OS-TRUST:trust"
 SCOPES = {"project", "domain", "system", TRUST}

@@ -29,7 +29,21 @@ from monostack.kit.db import Db, Row, Tx, lt, query
 from monostack.kit.loops import Done
 from monostack.kit.resource import Loop
 
-METHODS = ("password", "token", "application_credential")
+METHODS = (
+    "password",
+    "token",
+    "application_credential",
+    "external",
+    "totp",
+    "oauth1",
+    "mapped",
+    "saml2",
+    "openid",
+    "ec2credential",
+    "oauth2_credential",
+)
+"""What a token can say about how its user proved himself. A place in this list is a bit in every token that
+lives: only append."""
 FORM = 1
 HEX = re.compile("[0-9a-f]{32}")
 
