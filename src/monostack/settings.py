@@ -26,6 +26,16 @@ def default_state() -> Path:
 
 @dataclass
 class Identity:
+    methods: tuple[str, ...] = (
+        "external",
+        "password",
+        "token",
+        "totp",
+        "application_credential",
+        "oauth1",
+        "mapped",
+    )
+    allow_rescope_scoped_token: bool = True
     token_seconds: int = 3600
     password_rounds: int = 12
     allow_expired_seconds: int = 172800

@@ -10,6 +10,10 @@ from monostack.identity.tokens.tokens import Claims
 from monostack.kit.errors import Error
 from monostack.kit.request import Request
 
+PRIMARY = frozenset(
+    ("external", "kerberos", "mapped", "openid", "password", "saml2", "token", "totp", "x509"),
+)
+"""The methods that prove the user himself. A token got by any other is borrowed: by a future one, too."""
 FORBIDDEN = "You are not authorized to perform the requested action"
 CREDENTIAL = (
     "Using method 'application_credential' is not allowed for managing additional application credentials."
@@ -25,11 +29,15 @@ def refuse(request: Request) -> None:
         raise Error(403, "Forbidden", f"{FORBIDDEN}: {CREDENTIAL}")
 
 
+def forbidden(words: str) -> Error:
+    return Error(403, "Forbidden", f"{FORBIDDEN}: {words}.")
+
+
 def refuse_as_origin(claims: Claims) -> None:
     """Raise Error 403 if a borrowed token is used to log in with."""
     if claims.trust_id is not None:
-        words = "Using trust-scoped token to create another token. Create a new trust-scoped token instead."
-        raise Error(403, "Forbidden", f"{FORBIDDEN}: {words}")
-    if claims.credential_id is not None:
-        words = "Using a delegated token to create another token is not allowed."
-        raise Error(403, "Forbidden", f"{FORBIDDEN}: {words}")
+        raise forbidden(
+            "Using trust-scoped token to create another token. Create a new trust-scoped token instead"
+        )
+    if not claims.methods or not PRIMARY.issuperset(claims.methods):
+        raise forbidden("Using a delegated token to create another token is not allowed")

@@ -15,7 +15,9 @@ from __future__ import annotations
 import base64
 import os
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -41,6 +43,8 @@ METHODS = (
     "openid",
     "ec2credential",
     "oauth2_credential",
+    "kerberos",
+    "x509",
 )
 """What a token can say about how its user proved himself. A place in this list is a bit in every token that
 lives: only append."""
@@ -62,7 +66,7 @@ _REVOKED = query(
 @dataclass(frozen=True)
 class Claims:
     """What a token says. Times are microseconds since the epoch; `scope` is unscoped, project, domain or
-    system."""
+    system. `more` is what only some methods of logging in have to say, under names of their own."""
 
     user_id: str
     methods: tuple[str, ...]
@@ -75,6 +79,7 @@ class Claims:
     credential_id: str | None = None
     trust_id: str | None = None
     epoch: int = 0
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def audit_ids(self) -> list[str]:
@@ -97,6 +102,7 @@ class _Payload(msgspec.Struct, array_like=True):
     credential: bytes | None
     trust: bytes | None
     epoch: int
+    more: dict[str, Any] | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -119,6 +125,7 @@ def seal(keys: Keys, claims: Claims) -> str:
         _packed(claims.credential_id),
         _packed(claims.trust_id),
         claims.epoch,
+        dict(claims.more) or None,
     )
     return keys.seal(_encode(payload), claims.issued // 1_000_000)
 
@@ -147,6 +154,7 @@ def unseal(keys: Keys, token: str) -> Claims | None:
         credential_id=_unpacked(payload.credential),
         trust_id=_unpacked(payload.trust),
         epoch=payload.epoch,
+        more=payload.more or {},
     )
 
 

@@ -1,0 +1,17 @@
+"""Which ways to log in there are, and which of them this cloud offers (setting identity.methods)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from monostack.identity.authentication.methods import application_credential, password, token
+from monostack.identity.authentication.methods.method import Method
+
+METHODS: Mapping[str, Method] = {
+    method.name: method for method in (password.METHOD, token.METHOD, application_credential.METHOD)
+}
+
+
+def offered(names: Iterable[str]) -> dict[str, Method]:
+    """The methods of the names, in their order."""
+    return {name: METHODS[name] for name in names if name in METHODS}

@@ -1,0 +1,25 @@
+"""Whom and what a login means: users and domains by id or by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monostack.identity.domains import domains
+from monostack.identity.tables import USERS
+from monostack.kit.db import Db, Row
+
+
+def user(db: Db, asked: dict[str, Any]) -> Row | None:
+    """The user meant by {"id": ...}, or by {"name": ..., "domain": {...}}."""
+    if "id" in asked:
+        return db.one(USERS, id=asked["id"])
+    domain_id = domain(db, asked["domain"])
+    return db.one(USERS, name=asked["name"], domain_id=domain_id) if domain_id else None
+
+
+def domain(db: Db, asked: dict[str, Any]) -> str | None:
+    """The id of the domain meant by {"id": ...} or {"name": ...}."""
+    if "id" in asked:
+        return asked["id"]
+    row = domains.named(db, asked["name"])
+    return row and row["id"]
