@@ -7,6 +7,7 @@ from monostack.identity.tables import (
     APPLICATION_CREDENTIALS,
     ASSIGNMENTS,
     CREDENTIALS,
+    DOMAIN_OPTIONS,
     IMPLIED_ROLES,
     LIMITS,
     MEMBERSHIPS,
@@ -51,6 +52,7 @@ def domain(tx: Tx, row: Row) -> None:
     """The domain's own row; what is in it goes before."""
     tx.delete_all(ASSIGNMENTS, target_id=row["id"])
     tx.delete_all(LIMITS, owner_id=row["id"])
+    tx.delete_all(DOMAIN_OPTIONS, domain_id=row["id"])
     _gone(tx, row)
 
 

@@ -5,7 +5,7 @@ from monostack.identity.authentication import account, login
 from monostack.identity.catalog import endpoints, policies, regions, services
 from monostack.identity.credentials import credentials
 from monostack.identity.delegation import application_credentials, trusts
-from monostack.identity.domains import domains
+from monostack.identity.domains import configuration, domains
 from monostack.identity.projects import projects, tags
 from monostack.identity.roles import assignments, role_assignments, roles
 from monostack.identity.tokens import tokens
@@ -18,6 +18,7 @@ ROOMS = (
     login,
     account,
     domains,
+    configuration,
     projects,
     tags,
     users,

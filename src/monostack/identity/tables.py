@@ -192,6 +192,18 @@ TRUSTS = Table(
     id=ids.new_hex,
 )
 
+DOMAIN_OPTIONS = Table(
+    "identity_domain_options",
+    Column("domain_id", String(64), nullable=False),
+    Column("group_name", String(64), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("value", JSON),
+    Column("sealed_value", Text),
+    *stamps(),
+    Unique("domain_id", "group_name", "name"),
+)
+"""A sensitive option has its value in `sealed_value` alone."""
+
 REVOCATIONS = Table(
     "identity_revocations",
     Column("audit_id", String(32), index=True),
@@ -217,5 +229,6 @@ TABLES = (
     REGISTERED_LIMITS,
     LIMITS,
     TRUSTS,
+    DOMAIN_OPTIONS,
     REVOCATIONS,
 )
