@@ -40,6 +40,7 @@ class Identity:
     password_rounds: int = 12
     allow_expired_seconds: int = 172800
     max_active_keys: int = 3
+    token_provider: str = "fernet"
     v2_discovery: bool = True
     admin_password: str = ""
     demo_password: str = ""

@@ -29,7 +29,7 @@ from monostack.identity.tables import (
     SERVICES,
     USERS,
 )
-from monostack.identity.tokens import keys, tokens
+from monostack.identity.tokens import keys, providers, tokens
 from monostack.kit.db import Tx
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ INTERFACES = ("public", "internal", "admin")
 
 
 class Runtime:
-    """What identity keeps in memory: keys, verified logins, catalogues."""
+    """What identity keeps in memory: the maker of tokens, keys, verified logins, catalogues."""
 
     def __init__(self, cloud: Cloud) -> None:
-        self.keys = keys.Keys(cloud.state / "fernet-keys")
+        self.tokens = providers.provider(cloud.settings.identity.token_provider, cloud.state)
         self.credential_keys = keys.Keys(cloud.state / "credential-keys")
         self.verified = passwords.Verified()
         self.catalogs = Kept()

@@ -20,7 +20,7 @@ from monostack.identity.authentication.methods.method import Method, Proof
 from monostack.identity.authentication.methods.token import not_valid
 from monostack.identity.authentication.verifying import refused
 from monostack.identity.tokens import tokens
-from monostack.identity.tokens.tokens import Claims
+from monostack.identity.tokens.claims import Claims, new_audit_id
 from monostack.kit.clock import seconds
 from monostack.kit.context import Context
 from monostack.kit.db import Db, Row, Tx
@@ -69,7 +69,7 @@ def _issue(db: Db, login: Login, proofs: list[Proof]) -> tuple[str, dict]:
     trust = scopes.use_trust(db, user_id, login.target["id"]) if login.scope == bodies.TRUST else None
     issued = int(db.cloud.clock.time() * 1_000_000)
     expires = min(_ends(db, issued, proofs, trust))
-    audit_id = tokens.new_audit_id()
+    audit_id = new_audit_id()
     chain_id = next((proof.chain_id for proof in proofs if proof.chain_id), audit_id)
     claims: dict[str, Any] = {"trust_id": trust and trust["id"], "more": {}}
     for proof in proofs:
@@ -138,7 +138,7 @@ def show(request: Request, db: Db) -> Response:
 
 
 def revoke(request: Request, tx: Tx) -> None:
-    tokens.revoke(tx, tokens.unseal(tx.cloud.identity.keys, request.header("x-subject-token")))
+    tokens.revoke(tx, tokens.claims_of(tx, request.header("x-subject-token")))
 
 
 ROUTES = (

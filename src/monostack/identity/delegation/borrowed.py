@@ -6,7 +6,7 @@ must make nothing that would outlive it: no further tokens, trusts or credential
 Source: identity API reference, "OS-TRUST", "Application credentials".
 """
 
-from monostack.identity.tokens.tokens import Claims
+from monostack.identity.tokens.claims import Claims
 from monostack.kit.errors import Error
 from monostack.kit.request import Request
 

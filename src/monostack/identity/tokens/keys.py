@@ -1,17 +1,36 @@
-"""The keys that tokens are made with: a directory of numbered files, as operators know it.
+"""Keys that are changed while they are used: a directory of numbered files, as operators know it.
 
-File 0 is the staged key, the highest number makes new tokens, the others only read old ones. Rotation
+File 0 is the staged key, the highest number makes what is new, the others only read what is old. Rotation
 promotes the staged key, so that several machines can be given a key before the first token of it arrives.
-Files are 0600 and written whole or not at all.
+
+Files are 0600 and written whole or not at all. A rotation is a few such steps; cut between any two of them it
+leaves a folder that reads everything it read before, and the next rotation ends it before it begins anew: a
+staged key that is also the primary one says that the last promotion was cut.
 
 Source: the Fernet specification; identity's administration guide, "Fernet keys".
 """
 
+from __future__ import annotations
+
+import fcntl
+import hashlib
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from monostack.kit.crash import point
+
+FEWEST = 2
+"""The staged key and the primary one."""
+
+
+class Refused(Exception):
+    """What is asked of the keys would lose something; the words say what to do first."""
 
 
 class Keys:
@@ -19,10 +38,7 @@ class Keys:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _numbers(folder):
-            _write(folder, 1, Fernet.generate_key())
-            _write(folder, 0, Fernet.generate_key())
+        setup(folder)
         self._looked = 0.0
         self._changed = -1
         self._look()
@@ -35,10 +51,17 @@ class Keys:
     def unseal(self, token: str) -> bytes | None:
         """The data of a token; None when none of our keys made it."""
         self._look()
-        try:
-            return self._fernet.decrypt(token.encode("ascii") + b"=" * (-len(token) % 4))
-        except (InvalidToken, UnicodeEncodeError):
-            return None
+        return _opened(self._fernet, token)
+
+    def sealed_lately(self, token: str) -> bool:
+        """Whether the primary key made the token, so that it outlives the next rotation."""
+        self._look()
+        return _opened(self._primary, token) is not None
+
+    def look_again(self) -> None:
+        """See what has changed now, not within a second."""
+        self._looked = 0.0
+        self._look()
 
     def _look(self) -> None:
         now = time.monotonic()
@@ -48,26 +71,109 @@ class Keys:
         if changed != self._changed:
             numbers = sorted(_numbers(self.folder), reverse=True)
             try:
-                fernet = MultiFernet([Fernet(_read(self.folder, number)) for number in numbers])
+                ours = [Fernet(_read(self.folder, number)) for number in numbers]
             except FileNotFoundError:
                 if self._changed >= 0:
                     return  # in the middle of a rotation: look again at the next token
                 raise
-            self._fernet, self._changed = fernet, changed
+            self._primary, self._fernet, self._changed = ours[0], MultiFernet(ours), changed
         self._looked = now
 
 
+def setup(folder: Path) -> bool:
+    """Make the folder and its first two keys, as far as they are missing; whether anything was made."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _alone(folder):
+        numbers = _numbers(folder)
+        if not any(numbers):
+            write(folder / "1", Fernet.generate_key())
+            point("identity.keys.setup.primary")
+        if 0 not in numbers:
+            write(folder / "0", Fernet.generate_key())
+        return 0 not in numbers or not any(numbers)
+
+
 def rotate(folder: Path, max_active: int) -> int:
-    """Promote the staged key, stage a new one, drop the oldest beyond `max_active`; the new primary's
-    number."""
-    numbers = sorted(_numbers(folder))
-    primary = numbers[-1] + 1
-    _write(folder, primary, _read(folder, 0))
-    _write(folder, 0, Fernet.generate_key())
-    old = [number for number in numbers if number != 0]
-    while len(old) + 2 > max(2, max_active):
-        (folder / str(old.pop(0))).unlink()
+    """Promote the staged key, stage a new one, drop the oldest beyond `max_active`; the primary's number.
+
+    Raises Refused where there are no keys to rotate."""
+    if not folder.is_dir() or not {0} < set(_numbers(folder)):
+        raise Refused(f"There are no keys in {folder}. Make them first: monostack keys setup.")
+    with _alone(folder):
+        primary = max(_numbers(folder))
+        if _read(folder, primary) != _read(folder, 0):
+            primary += 1
+            write(folder / str(primary), _read(folder, 0))
+            point("identity.keys.rotate.promoted")
+        write(folder / "0", Fernet.generate_key())
+        point("identity.keys.rotate.staged")
+        old = sorted(number for number in _numbers(folder) if number)
+        while len(old) + 1 > max(FEWEST, max_active):
+            (folder / str(old.pop(0))).unlink()
+            point("identity.keys.rotate.dropped")
+        _sync(folder)
     return primary
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key as it may be shown: what it is for, since when, and a name of it that gives nothing away."""
+
+    number: int
+    role: str
+    since: float
+    fingerprint: str
+
+
+def status(folder: Path) -> list[Key]:
+    """The keys of a folder, newest first."""
+    numbers = sorted(_numbers(folder), reverse=True) if folder.is_dir() else []
+    out = []
+    for number in numbers:
+        role = "staged" if number == 0 else "primary" if number == numbers[0] else "secondary"
+        digest = hashlib.sha256(_read(folder, number)).hexdigest()[:12]
+        out.append(Key(number, role, (folder / str(number)).stat().st_mtime, digest))
+    return out
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file that only its owner may read; a crash leaves the old one or the new one."""
+    temporary = path.with_name(f".{path.name}.new")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(handle, data)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    point("identity.keys.written")
+    os.replace(temporary, path)
+    _sync(path.parent)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One change of a folder at a time; the lock goes with the process that has it."""
+    handle = os.open(folder / ".lock", os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _opened(fernet: Fernet | MultiFernet, token: str) -> bytes | None:
+    try:
+        return fernet.decrypt(token.encode("ascii") + b"=" * (-len(token) % 4))
+    except (InvalidToken, UnicodeEncodeError):
+        return None
 
 
 def _numbers(folder: Path) -> list[int]:
@@ -76,15 +182,3 @@ def _numbers(folder: Path) -> list[int]:
 
 def _read(folder: Path, number: int) -> bytes:
     return (folder / str(number)).read_bytes().strip()
-
-
-def _write(folder: Path, number: int, key: bytes) -> None:
-    """Write a key file; a crash leaves the old one or the new one."""
-    temporary = folder / f".{number}.new"
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        os.write(handle, key)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    os.replace(temporary, folder / str(number))

@@ -1,55 +1,28 @@
-"""Tokens: who, where to, until when, sealed with our keys. They are never stored.
+"""Tokens: what their claims are worth, and how they end. They are never stored.
 
-A token says little: ids, methods, times and audit ids. What it is worth is read from the rows whenever it is
-validated, so a disabled project, a lost role or a revocation is true for every living token at once. A
-revoked token is a row: its audit id, and with the first of a chain the whole chain. What ends all tokens of a
+What a token says (claims) is worth what the rows say whenever it is validated, so a disabled project, a lost
+role or a revocation is true for every living token at once. A revoked token is a row: its audit id, and with the first of a chain the whole chain. What ends all tokens of a
 user, project or domain (a new password, being disabled) counts up an epoch on that row; a token carries the
 sum of the epochs that it was made under. Comparing times instead would let a login slip through that reads
 while such a change commits.
 
-Source: identity API reference, "Authentication and token management"; the Fernet specification.
+Source: identity API reference, "Authentication and token management".
 """
 
 from __future__ import annotations
 
-import base64
-import os
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
-import msgspec
 import sqlalchemy as sa
 
 from monostack.identity.roles import grants
 from monostack.identity.tables import APPLICATION_CREDENTIALS, PROJECTS, REVOCATIONS, TRUSTS, USERS
-from monostack.identity.tokens.keys import Keys
+from monostack.identity.tokens.claims import Claims
 from monostack.kit import clock
 from monostack.kit.auth import Caller
 from monostack.kit.db import Db, Row, Tx, lt, query
 from monostack.kit.loops import Done
 from monostack.kit.resource import Loop
-
-METHODS = (
-    "password",
-    "token",
-    "application_credential",
-    "external",
-    "totp",
-    "oauth1",
-    "mapped",
-    "saml2",
-    "openid",
-    "ec2credential",
-    "oauth2_credential",
-    "kerberos",
-    "x509",
-)
-"""What a token can say about how its user proved himself. A place in this list is a bit in every token that
-lives: only append."""
-FORM = 1
-HEX = re.compile("[0-9a-f]{32}")
 
 _REVOKED = query(
     sa.select(sa.literal(1))
@@ -63,126 +36,9 @@ _REVOKED = query(
 )
 
 
-@dataclass(frozen=True)
-class Claims:
-    """What a token says. Times are microseconds since the epoch; `scope` is unscoped, project, domain or
-    system. `more` is what only some methods of logging in have to say, under names of their own."""
-
-    user_id: str
-    methods: tuple[str, ...]
-    scope: str
-    target_id: str | None
-    issued: int
-    expires: int
-    audit_id: str
-    chain_id: str
-    credential_id: str | None = None
-    trust_id: str | None = None
-    epoch: int = 0
-    more: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def audit_ids(self) -> list[str]:
-        return [self.audit_id] if self.audit_id == self.chain_id else [self.audit_id, self.chain_id]
-
-
-SCOPES = ("unscoped", "project", "domain", "system")
-
-
-class _Payload(msgspec.Struct, array_like=True):
-    form: int
-    user: bytes
-    methods: int
-    scope: int
-    target: bytes | None
-    issued: int
-    expires: int
-    audit: bytes
-    chain: bytes | None
-    credential: bytes | None
-    trust: bytes | None
-    epoch: int
-    more: dict[str, Any] | None = None
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Payload).decode
-
-
-def seal(keys: Keys, claims: Claims) -> str:
-    """The token of the claims."""
-    chain = None if claims.chain_id == claims.audit_id else _unspelled(claims.chain_id)
-    payload = _Payload(
-        FORM,
-        _packed(claims.user_id),
-        sum(1 << METHODS.index(method) for method in claims.methods),
-        SCOPES.index(claims.scope),
-        _packed(claims.target_id),
-        claims.issued,
-        claims.expires,
-        _unspelled(claims.audit_id),
-        chain,
-        _packed(claims.credential_id),
-        _packed(claims.trust_id),
-        claims.epoch,
-        dict(claims.more) or None,
-    )
-    return keys.seal(_encode(payload), claims.issued // 1_000_000)
-
-
-def unseal(keys: Keys, token: str) -> Claims | None:
-    """What the token says; None when it is not ours. Nothing is said about its being valid."""
-    data = keys.unseal(token)
-    if data is None:
-        return None
-    try:
-        payload = _decode(data)
-    except msgspec.MsgspecError:
-        return None
-    if payload.form != FORM:
-        return None
-    audit_id = _spelled(payload.audit)
-    return Claims(
-        user_id=_unpacked(payload.user),
-        methods=tuple(method for n, method in enumerate(METHODS) if payload.methods >> n & 1),
-        scope=SCOPES[payload.scope],
-        target_id=_unpacked(payload.target),
-        issued=payload.issued,
-        expires=payload.expires,
-        audit_id=audit_id,
-        chain_id=audit_id if payload.chain is None else _spelled(payload.chain),
-        credential_id=_unpacked(payload.credential),
-        trust_id=_unpacked(payload.trust),
-        epoch=payload.epoch,
-        more=payload.more or {},
-    )
-
-
-def new_audit_id() -> str:
-    return _spelled(os.urandom(16))
-
-
-def _spelled(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _unspelled(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-def _packed(id: str | None) -> bytes | None:  # noqa: A002 - the field's word
-    """An id as few bytes: 32 hex digits become 16; the first byte tells them from other texts."""
-    if id is None:
-        return None
-    if HEX.fullmatch(id):
-        return b"\0" + bytes.fromhex(id)
-    return b"\1" + id.encode()
-
-
-def _unpacked(data: bytes | None) -> str | None:
-    if data is None:
-        return None
-    return data[1:].decode() if data[0] else data[1:].hex()
+def claims_of(db: Db, token: str) -> Claims | None:
+    """What a token says; None when it is not ours. Nothing is said about its being valid."""
+    return db.cloud.identity.tokens.unseal(token)
 
 
 def issue(db: Db, claims: Claims) -> tuple[str, dict] | None:
@@ -191,7 +47,7 @@ def issue(db: Db, claims: Claims) -> tuple[str, dict] | None:
     if described is None:
         return None
     body, epoch = described
-    return seal(db.cloud.identity.keys, replace(claims, epoch=epoch)), body
+    return db.cloud.identity.tokens.seal(replace(claims, epoch=epoch)), body
 
 
 def _describe(db: Db, claims: Claims) -> tuple[dict, int] | None:
@@ -309,7 +165,7 @@ def enabled_domain(db: Db, domain_id: str | None) -> Row | None:
 
 def validate(db: Db, token: str, expired_for: float = 0.0) -> Caller | None:
     """The caller behind a token that is good now, or was good until `expired_for` seconds ago."""
-    claims = unseal(db.cloud.identity.keys, token)
+    claims = claims_of(db, token)
     if claims is None or claims.expires / 1e6 + expired_for <= db.cloud.clock.time():
         return None
     described = _describe(db, claims)

@@ -16,7 +16,7 @@ from monostack.identity.authentication import bodies
 from monostack.identity.authentication.methods.method import Method, Proof
 from monostack.identity.delegation import borrowed
 from monostack.identity.tokens import tokens
-from monostack.identity.tokens.tokens import Claims
+from monostack.identity.tokens.claims import Claims
 from monostack.kit.context import Context
 from monostack.kit.db import Db
 from monostack.kit.errors import Error
@@ -57,7 +57,7 @@ async def prove(ctx: Context, asked: tuple[str, bool]) -> Proof:
 
 def _claims(db: Db, token: str) -> Claims:
     """What the token says; raises Error when it is not valid."""
-    claims = tokens.unseal(db.cloud.identity.keys, token)
+    claims = tokens.claims_of(db, token)
     if claims is None or tokens.validate(db, token) is None:
         raise not_valid(db, token)
     return claims
@@ -65,8 +65,8 @@ def _claims(db: Db, token: str) -> Claims:
 
 def not_valid(db: Db, token: str) -> Error:
     """A token that is not ours, or not good any more."""
-    if tokens.unseal(db.cloud.identity.keys, token) is None:
-        return Error(404, "TokenNotFound", "Could not recognize Fernet token")
+    if tokens.claims_of(db, token) is None:
+        return Error(404, "TokenNotFound", db.cloud.identity.tokens.strange)
     return Error(404, "TokenNotFound", "Failed to validate token")
 
 
