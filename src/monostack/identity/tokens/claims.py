@@ -1,8 +1,8 @@
 """What a token says: who, by what means, where to, from when until when.
 
-A token says little. Ids, methods, times and audit ids stand in it; what they are worth is read from the rows
-whenever it is validated (see tokens). How they are written, sealed or signed, is the provider's affair: fernet
-or jws.
+A token says little. Ids, methods, times and audit ids stand in it; what they are worth is read from the
+rows whenever it is validated (see tokens). How they are written, sealed or signed, is the provider's
+affair: fernet or jws.
 
 Source: identity API reference, "Authentication and token management"."""
 
@@ -29,7 +29,8 @@ METHODS = (
     "kerberos",
     "x509",
 )
-"""How a user may have proved himself. A place in this list is a bit in every token that lives: only append."""
+"""How a user may have proved himself. A place in this list is a bit in every token that lives: only
+append."""
 
 SCOPES = ("unscoped", "project", "domain", "system")
 
@@ -38,9 +39,9 @@ SCOPES = ("unscoped", "project", "domain", "system")
 class Claims:
     """What a token says. Times are microseconds since the epoch; `scope` is one of SCOPES.
 
-    `epoch` is the sum of the epochs of the rows that the token was made under. What it was made with is named,
-    where that can end it or lessen its roles: an application credential, a trust. `more` is what only some
-    methods of logging in have to say, under names of their own."""
+    `epoch` is the sum of the epochs of the rows that the token was made under. What it was made with is
+    named, where that can end it or lessen its roles: an application credential, a trust. `more` is what
+    only some methods of logging in have to say, under names of their own."""
 
     user_id: str
     methods: tuple[str, ...]

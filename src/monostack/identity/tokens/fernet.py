@@ -1,7 +1,7 @@
 """Tokens sealed with Fernet: nobody but us can read them, and they fit into every header.
 
-The claims are packed as tightly as they go, because clients of long ago keep tokens in 255 characters: ids of 32
-hex digits are 16 bytes, methods are bits, and what a token has not costs a byte.
+The claims are packed as tightly as they go, because clients of long ago keep tokens in 255 characters: ids
+of 32 hex digits are 16 bytes, methods are bits, and what a token has not costs a byte.
 
 Source: the Fernet specification."""
 

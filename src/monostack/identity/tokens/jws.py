@@ -1,8 +1,9 @@
 """Tokens signed with ES256: everybody may read them, and whoever has the public keys may check them.
 
 What is signed is a JWT with the claims that keystone uses, and one of ours: the epoch. Only one private key
-signs; every file in the folder of public keys is believed, so that machines may each have a key of their own and
-a key may be changed while its tokens live. Nothing but ES256 is believed, whatever a token's header says.
+signs; every file in the folder of public keys is believed, so that machines may each have a key of their
+own and a key may be changed while its tokens live. Nothing but ES256 is believed, whatever a token's header
+says.
 
 Source: RFC 7515 (JWS), RFC 7518 section 3.4 (ES256), RFC 7519 (JWT); identity's administration guide, "JWS
 tokens"."""
@@ -138,8 +139,9 @@ def setup(folder: Path) -> bool:
 
 
 def create(folder: Path, force: bool = False) -> Path:
-    """A new pair of keys; the public one's file, which is there before the private one signs. With `force` the
-    new private key takes the place of the old one, whose public half stays as long as its tokens live."""
+    """A new pair of keys; the public one's file, which is there before the private one signs. With `force`
+    the new private key takes the place of the old one, whose public half stays as long as its tokens
+    live."""
     if (folder / PRIVATE).exists() and not force:
         raise Refused(f"{folder / PRIVATE} exists already. Say --force to sign with a new key from now on.")
     (folder / PRIVATE).parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -3,9 +3,9 @@
 File 0 is the staged key, the highest number makes what is new, the others only read what is old. Rotation
 promotes the staged key, so that several machines can be given a key before the first token of it arrives.
 
-Files are 0600 and written whole or not at all. A rotation is a few such steps; cut between any two of them it
-leaves a folder that reads everything it read before, and the next rotation ends it before it begins anew: a
-staged key that is also the primary one says that the last promotion was cut.
+Files are 0600 and written whole or not at all. A rotation is a few such steps; cut between any two of them
+it leaves a folder that makes and reads tokens, and the next rotation ends it instead of beginning another:
+staging is the last step, so a staged key that is also the primary one says that a rotation was cut.
 
 Source: the Fernet specification; identity's administration guide, "Fernet keys".
 """
@@ -105,13 +105,11 @@ def rotate(folder: Path, max_active: int) -> int:
             primary += 1
             write(folder / str(primary), _read(folder, 0))
             point("identity.keys.rotate.promoted")
-        write(folder / "0", Fernet.generate_key())
-        point("identity.keys.rotate.staged")
         old = sorted(number for number in _numbers(folder) if number)
         while len(old) + 1 > max(FEWEST, max_active):
             (folder / str(old.pop(0))).unlink()
             point("identity.keys.rotate.dropped")
-        _sync(folder)
+        write(folder / "0", Fernet.generate_key())
     return primary
 
 
@@ -153,7 +151,7 @@ def write(path: Path, data: bytes) -> None:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """One change of a folder at a time; the lock goes with the process that has it."""
-    handle = os.open(folder / ".lock", os.O_WRONLY | os.O_CREAT, 0o600)
+    handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

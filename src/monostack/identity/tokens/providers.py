@@ -1,7 +1,7 @@
 """Which provider makes the tokens: a setting.
 
-Both write the same claims, and what these are worth is found in the same way; so a cloud may change its provider
-at a start. Tokens of the other one are then no longer recognised: everybody logs in again."""
+Both write the same claims, and what these are worth is found in the same way; so a cloud may change its
+provider at a start. Tokens of the other one are then no longer recognised: everybody logs in again."""
 
 from __future__ import annotations
 

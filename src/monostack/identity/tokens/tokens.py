@@ -1,10 +1,10 @@
 """Tokens: what their claims are worth, and how they end. They are never stored.
 
-What a token says (claims) is worth what the rows say whenever it is validated, so a disabled project, a lost
-role or a revocation is true for every living token at once. A revoked token is a row: its audit id, and with the first of a chain the whole chain. What ends all tokens of a
-user, project or domain (a new password, being disabled) counts up an epoch on that row; a token carries the
-sum of the epochs that it was made under. Comparing times instead would let a login slip through that reads
-while such a change commits.
+What a token says (claims) is worth what the rows say whenever it is validated, so a disabled project, a
+lost role or a revocation is true for every living token at once. A revoked token is a row: its audit id,
+and with the first of a chain the whole chain. What ends all tokens of a user, project or domain (a new
+password, being disabled) counts up an epoch on that row; a token carries the sum of the epochs that it was
+made under. Comparing times instead would let a login slip through that reads while such a change commits.
 
 Source: identity API reference, "Authentication and token management".
 """

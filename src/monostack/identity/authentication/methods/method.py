@@ -2,7 +2,8 @@
 
 A method knows nothing of the others, of scopes or of making tokens; login.py asks each that the body names
 and combines their proofs. So a new one is a module with a METHOD, a line in known.py, and a name in
-tokens/claims.METHODS (a token says by which methods it was got, a bit each: names are only ever added at the end).
+tokens/claims.METHODS (a token says by which methods it was got, a bit each: names are only ever added at
+the end).
 
 Source: identity API reference, "Authentication and token management".
 """
