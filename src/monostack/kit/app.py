@@ -327,11 +327,12 @@ def _judge(db, request: Request) -> None:
         return
     policy = request.cloud.policy(request.service.name)
     credentials = request.caller.credentials
-    if route.scope and not policy.check_scope(route.rule, request.caller.credentials):
-        raise request.service.wire.denied(request, route.rule)
+    rule = route.rule if route.rule_of is None else route.rule_of(request, db)
+    if route.scope and not policy.check_scope(rule, credentials):
+        raise request.service.wire.denied(request, rule)
     target = request.caller.own if route.target is None else route.target(request, db)
-    if not policy.allowed(route.rule, credentials, target):
-        raise request.service.wire.denied(request, route.rule)
+    if not policy.allowed(rule, credentials, target):
+        raise request.service.wire.denied(request, rule)
 
 
 def _judged(db, handler, request: Request) -> Any:

@@ -130,8 +130,9 @@ class Request:
         return self.cloud.policy(self.service.name).allowed(rule, caller.credentials, target)
 
     def demand(self, rule: str, target: Mapping[str, Any] | None = None) -> None:
-        """Raise the service's refusal unless policy allows."""
-        if not self.allowed(rule, target):
+        """Raise the service's refusal unless policy allows it, to a token of this kind."""
+        policy = self.cloud.policy(self.service.name)
+        if not policy.check_scope(rule, self.caller.credentials) or not self.allowed(rule, target):
             raise self.service.wire.denied(self, rule)
 
     def check_sent(
