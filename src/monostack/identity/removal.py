@@ -58,4 +58,4 @@ def domain(tx: Tx, row: Row) -> None:
 
 def _gone(tx: Tx, row: Row) -> None:
     tx.delete(row)
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()

@@ -42,6 +42,7 @@ class Request:
         self.body: Any = None
         self.version: Version = (0, 0)
         self.caller: Caller | None = None
+        self.judged = False
         self.subject: str | None = None
         self.event_details: dict[str, Any] = {}
         self.response_headers: list[tuple[str, str]] = []

@@ -9,7 +9,6 @@ Source: identity API reference, "Service catalog and endpoints".
 import re
 
 from monostack.identity.tables import ENDPOINTS, SERVICES
-from monostack.identity.tokens import tokens
 from monostack.kit.db import Db
 
 PLACE = re.compile(r"[$%]\(([a-z_]+)\)s")
@@ -51,20 +50,17 @@ def filled(url: str, places: dict[str, str | None]) -> str | None:
 
 
 class Kept:
-    """Catalogues that were made already; dropped together with the validated tokens."""
+    """Catalogues that were made already. Each counts for the epoch it was made in, as validated tokens do."""
 
     def __init__(self) -> None:
-        self._epoch = -1
         self._kept: dict[tuple, list[dict]] = {}
 
     def of(self, db: Db, user_id: str | None, project_id: str | None) -> list[dict]:
-        if not tokens.may_keep(db):
+        if db.writes:
             return of(db, user_id, project_id)
-        epoch = db.cloud.auth.epoch
-        if epoch != self._epoch or len(self._kept) > 1000:
+        if len(self._kept) > 1000:
             self._kept = {}
-            self._epoch = epoch
-        key = (user_id, project_id)
+        key = (db.epoch, user_id, project_id)
         found = self._kept.get(key)
         if found is None:
             found = self._kept[key] = of(db, user_id, project_id)

@@ -50,7 +50,7 @@ def create(request: Request, tx: Tx) -> dict:
         enabled=asked.get("enabled", True),
         extra=invented(asked, KNOWN),
     )
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
     return {"endpoint": show(request, SHOWN, row)}
 
 
@@ -63,7 +63,7 @@ def update(request: Request, tx: Tx) -> dict:
     if "region_id" in asked or "region" in asked:
         values["region_id"] = _region(tx, asked)
     tx.set(row, extra=row["extra"] | invented(asked, KNOWN), **values)
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
     return {"endpoint": show(request, SHOWN, row)}
 
 
@@ -89,7 +89,7 @@ def _region(tx: Tx, asked: dict) -> str | None:
 
 def delete(request: Request, tx: Tx) -> None:
     tx.delete(find(tx, request.path["endpoint_id"]))
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
 
 
 def find(db: Db, id: str) -> Row:  # noqa: A002 - the field's word

@@ -41,7 +41,7 @@ def create(request: Request, tx: Tx) -> dict:
         enabled=asked.get("enabled", True),
         extra=invented(asked, KNOWN),
     )
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
     return {"service": show(request, SHOWN, row)}
 
 
@@ -51,7 +51,7 @@ def update(request: Request, tx: Tx) -> dict:
     fixed(asked, row)
     values = {name: asked[name] for name in KNOWN if name in asked}
     tx.set(row, extra=row["extra"] | invented(asked, KNOWN), **values)
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
     return {"service": show(request, SHOWN, row)}
 
 
@@ -61,7 +61,7 @@ def delete(request: Request, tx: Tx) -> None:
     tx.delete_all(LIMITS, service_id=row["id"])
     tx.delete_all(REGISTERED_LIMITS, service_id=row["id"])
     tx.delete(row)
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
 
 
 def find(db: Db, id: str) -> Row:  # noqa: A002 - the field's word

@@ -132,7 +132,7 @@ def update(request: Request, tx: Tx) -> dict:
         extra=row["extra"] | invented(asked, KNOWN),
         **values,
     )
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
     return {"role": show(request, SHOWN, row)}
 
 
@@ -185,7 +185,7 @@ def imply(request: Request, tx: Tx) -> dict:
         implied_role_id=implied["id"],
     )
     request.subject = prior["id"]
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
     return _inference(request, prior, implied)
 
 
@@ -193,7 +193,7 @@ def imply_no_more(request: Request, tx: Tx) -> None:
     prior, implied = _pair(request, tx)
     tx.delete(_existing(tx, prior, implied))
     request.subject = prior["id"]
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
 
 
 def check_implication(request: Request, db: Db) -> Response:
