@@ -97,7 +97,7 @@ def changes() -> dict:
             f"/users/{p.user}/password",
             json={"user": {"original_password": testing.PASSWORD, "password": "another one"}},
         ),
-        "password set": lambda p, _: p.admin.patch(f"/users/{p.user}", json={"user": {"password": "another"}}),
+        "password set": lambda p, _: p.admin.patch(f"/users/{p.user}", json={"user": {"password": "new"}}),
         "project disabled": lambda p, _: p.admin.patch(
             f"/projects/{p.project}", json={"project": {"enabled": False}}
         ),

@@ -1,6 +1,6 @@
 """Who asks: from a token to a Caller, in this process, without a request to ourselves.
 
-Validated tokens are kept in a dict, each with the epoch of the snapshot it was validated in. Whatever may make
+Validated tokens are kept in a dict, each with the epoch of the snapshot it was validated in. What may make
 a token wrong (revocation, a disabled project, a changed role, an endpoint in the catalogue) calls
 `tx.ends_tokens()`, which counts the epoch up in the same transaction; a kept caller counts only where the
 epoch still is his. Who is let in is looked at once more in the very snapshot or transaction that serves the
