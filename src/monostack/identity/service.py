@@ -2,7 +2,16 @@
 
 from monostack.identity import bootstrap, limits, tables, versions
 from monostack.identity.authentication import account, login
-from monostack.identity.catalog import endpoints, policies, regions, services
+from monostack.identity.catalog import (
+    endpoint_groups,
+    endpoints,
+    policies,
+    policy_associations,
+    project_endpoints,
+    regions,
+    services,
+)
+from monostack.identity.catalog import tables as catalog_tables
 from monostack.identity.credentials import credentials
 from monostack.identity.delegation import application_credentials, trusts
 from monostack.identity.domains import configuration, domains
@@ -33,6 +42,9 @@ ROOMS = (
     regions,
     limits,
     policies,
+    policy_associations,
+    endpoint_groups,
+    project_endpoints,
     trusts,
 )
 
@@ -46,7 +58,7 @@ SERVICE = Service(
     prefixes=("/v3",),
     endpoint="/v3",
     routes=tuple(route for room in ROOMS for route in room.ROUTES),
-    tables=(*tables.TABLES, policies.POLICIES),
+    tables=(*tables.TABLES, *catalog_tables.TABLES, policies.POLICIES),
     loops=(tokens.FORGETTING,),
     bootstrap=bootstrap.bootstrap,
     overview=(

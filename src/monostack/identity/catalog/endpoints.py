@@ -7,6 +7,7 @@ Source: identity API reference, "Service catalog and endpoints"; what a current 
 
 from __future__ import annotations
 
+from monostack.identity import removal
 from monostack.identity.attributes import asked_for, bad, fixed, invented, missing, show, show_all
 from monostack.identity.catalog.catalog import PLACE
 from monostack.identity.tables import ENDPOINTS, REGIONS, SERVICES
@@ -88,8 +89,7 @@ def _region(tx: Tx, asked: dict) -> str | None:
 
 
 def delete(request: Request, tx: Tx) -> None:
-    tx.delete(find(tx, request.path["endpoint_id"]))
-    tx.ends_tokens()
+    removal.endpoint(tx, find(tx, request.path["endpoint_id"]))
 
 
 def find(db: Db, id: str) -> Row:  # noqa: A002 - the field's word
