@@ -117,7 +117,7 @@ def test_members_neither_see_nor_make_associations(demo, policy, place):
     ("method", "path"), [("PATCH", "/policies"), ("DELETE", "/policies"), ("POST", "/policies/some")]
 )
 def test_a_mixed_up_policy_request_is_told_so(admin, demo, method, path):
-    answer = admin.request(method, path)
-    assert answer.status_code == 400
-    assert "made by POST /v3/policies" in answer.json()["error"]["message"]
-    assert demo.request(method, path).status_code == 403
+    for client in (admin, demo):
+        answer = client.request(method, path)
+        assert answer.status_code == 400
+        assert "made by POST /v3/policies" in answer.json()["error"]["message"]
