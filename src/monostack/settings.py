@@ -34,6 +34,8 @@ class Identity:
         "application_credential",
         "oauth1",
         "mapped",
+        "saml2",
+        "openid",
     )
     allow_rescope_scoped_token: bool = True
     token_seconds: int = 3600
@@ -42,9 +44,22 @@ class Identity:
     max_active_keys: int = 3
     token_provider: str = "fernet"
     v2_discovery: bool = True
-    return_all_endpoints_if_no_filter: bool = True
     admin_password: str = ""
     demo_password: str = ""
+
+
+@dataclass
+class Federation:
+    sources: str = "federation.toml"
+    public_url: str = ""
+    trusted_proxies: tuple[str, ...] = ()
+    assertion_prefix: str = "OIDC-"
+    remote_id_attribute: str = ""
+    trusted_dashboards: tuple[str, ...] = ()
+    authorization_ttl: int = 0
+    mapping_schema_version: str = "1.0"
+    saml_entity_id: str = ""
+    assertion_seconds: int = 3600
 
 
 @dataclass
@@ -110,6 +125,7 @@ class Settings:
     persist_simulated: bool = True
     log_level: str = "info"
     identity: Identity = field(default_factory=Identity)
+    federation: Federation = field(default_factory=Federation)
     image: Image = field(default_factory=Image)
     compute: Compute = field(default_factory=Compute)
     network: Network = field(default_factory=Network)

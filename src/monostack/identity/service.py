@@ -2,19 +2,18 @@
 
 from monostack.identity import bootstrap, limits, tables, versions
 from monostack.identity.authentication import account, login
-from monostack.identity.catalog import (
-    endpoint_groups,
-    endpoints,
-    policies,
-    policy_associations,
-    project_endpoints,
-    regions,
-    services,
-)
-from monostack.identity.catalog import tables as catalog_tables
+from monostack.identity.catalog import endpoints, policies, regions, services
 from monostack.identity.credentials import credentials
 from monostack.identity.delegation import application_credentials, trusts
 from monostack.identity.domains import configuration, domains
+from monostack.identity.federation import (
+    identity_providers,
+    mappings,
+    people,
+    protocols,
+    service_providers,
+)
+from monostack.identity.federation import tables as federation_tables
 from monostack.identity.projects import projects, tags
 from monostack.identity.roles import assignments, role_assignments, roles
 from monostack.identity.tokens import tokens
@@ -42,10 +41,11 @@ ROOMS = (
     regions,
     limits,
     policies,
-    policy_associations,
-    endpoint_groups,
-    project_endpoints,
     trusts,
+    identity_providers,
+    protocols,
+    mappings,
+    service_providers,
 )
 
 SERVICE = Service(
@@ -58,8 +58,9 @@ SERVICE = Service(
     prefixes=("/v3",),
     endpoint="/v3",
     routes=tuple(route for room in ROOMS for route in room.ROUTES),
-    tables=(*tables.TABLES, *catalog_tables.TABLES, policies.POLICIES),
-    loops=(tokens.FORGETTING,),
+    tables=(*tables.TABLES, policies.POLICIES, *federation_tables.TABLES),
+    loops=(tokens.FORGETTING, people.FORGETTING),
+    hooks=(("identity.domain.delete", identity_providers.domain_gone),),
     bootstrap=bootstrap.bootstrap,
     overview=(
         ("projects", tables.PROJECTS, ("id", "name", "domain_id", "enabled")),

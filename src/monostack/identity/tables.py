@@ -40,10 +40,13 @@ USERS = Table(
     Column("options", JSON),
     Column("extra", JSON),
     Column("epoch", Integer, default=lambda: 0),
+    Column("origin", String(64), default=lambda: ""),
     *stamps(),
-    Unique("domain_id", "name"),
+    Unique("domain_id", "name", "origin"),
     id=ids.new_hex,
 )
+"""`origin` is empty for a user of our own. One for whom an identity provider vouches has his own id there:
+names of such are the provider's affair and need not be unique."""
 
 GROUPS = Table(
     "identity_groups",

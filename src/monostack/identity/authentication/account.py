@@ -25,15 +25,21 @@ def catalog(request: Request, db: Db) -> dict:
     return {"catalog": found} | request.service.wire.links(request, "catalog", [])
 
 
+def _groups(request: Request) -> list[str]:
+    """The groups that the caller's token names, for whom an identity provider vouched."""
+    vouched = request.caller.token["user"].get("OS-FEDERATION", {})
+    return [group["id"] for group in vouched.get("groups", ())]
+
+
 def my_projects(request: Request, db: Db) -> dict:
-    found = cut(projects.of_user(db, request.caller.user_id), request)
+    found = cut(projects.of_user(db, request.caller.user_id, _groups(request)), request)
     return request.list("projects", show_all(request, projects.SHOWN, found), found)
 
 
 def my_domains(request: Request, db: Db) -> dict:
     held = {
         row["target_id"]
-        for row in grants.of_user(db, request.caller.user_id)
+        for row in grants.of_user(db, request.caller.user_id, _groups(request))
         if row["target_kind"] == "domain" and not row["inherited"]
     }
     found = db.all(PROJECTS, order="id", id=list(held), is_domain=True, enabled=True) if held else []
@@ -42,7 +48,7 @@ def my_domains(request: Request, db: Db) -> dict:
 
 
 def my_system(request: Request, db: Db) -> dict:
-    system = [{"all": True}] if grants.on_system(db, request.caller.user_id) else []
+    system = [{"all": True}] if grants.on_system(db, request.caller.user_id, _groups(request)) else []
     return {"system": system, "links": {"self": request.base + request.full_path}}
 
 
@@ -50,5 +56,9 @@ ROUTES = (
     Route("GET", "/auth/catalog", catalog, "identity:get_auth_catalog"),
     Route("GET", "/auth/projects", my_projects, "identity:get_auth_projects", fields=projects.LISTED),
     Route("GET", "/auth/domains", my_domains, "identity:get_auth_domains", fields=domains.SHOWN),
+    Route(
+        "GET", "/OS-FEDERATION/projects", my_projects, "identity:get_auth_projects", fields=projects.LISTED
+    ),
+    Route("GET", "/OS-FEDERATION/domains", my_domains, "identity:get_auth_domains", fields=domains.SHOWN),
     Route("GET", "/auth/system", my_system, "identity:get_auth_system"),
 )

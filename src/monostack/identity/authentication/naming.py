@@ -14,7 +14,13 @@ def user(db: Db, asked: dict[str, Any]) -> Row | None:
     if "id" in asked:
         return db.one(USERS, id=asked["id"])
     domain_id = domain(db, asked["domain"])
-    return db.one(USERS, name=asked["name"], domain_id=domain_id) if domain_id else None
+    return own_user(db, asked["name"], domain_id) if domain_id else None
+
+
+def own_user(db: Db, name: str, domain_id: str) -> Row | None:
+    """The user of our own of that name; one for whom an identity provider vouches may have the same."""
+    rows = db.all(USERS, name=name, domain_id=domain_id)
+    return next((row for row in rows if not row["origin"]), None)
 
 
 def domain(db: Db, asked: dict[str, Any]) -> str | None:

@@ -7,7 +7,6 @@ Source: identity API reference, "Service catalog and endpoints"; what a current 
 
 from __future__ import annotations
 
-from monostack.identity import removal
 from monostack.identity.attributes import asked_for, bad, fixed, invented, missing, show, show_all
 from monostack.identity.catalog.catalog import PLACE
 from monostack.identity.tables import ENDPOINTS, REGIONS, SERVICES
@@ -51,7 +50,7 @@ def create(request: Request, tx: Tx) -> dict:
         enabled=asked.get("enabled", True),
         extra=invented(asked, KNOWN),
     )
-    tx.ends_tokens()
+    tx.after(tx.cloud.auth.bump)
     return {"endpoint": show(request, SHOWN, row)}
 
 
@@ -64,7 +63,7 @@ def update(request: Request, tx: Tx) -> dict:
     if "region_id" in asked or "region" in asked:
         values["region_id"] = _region(tx, asked)
     tx.set(row, extra=row["extra"] | invented(asked, KNOWN), **values)
-    tx.ends_tokens()
+    tx.after(tx.cloud.auth.bump)
     return {"endpoint": show(request, SHOWN, row)}
 
 
@@ -89,7 +88,8 @@ def _region(tx: Tx, asked: dict) -> str | None:
 
 
 def delete(request: Request, tx: Tx) -> None:
-    removal.endpoint(tx, find(tx, request.path["endpoint_id"]))
+    tx.delete(find(tx, request.path["endpoint_id"]))
+    tx.after(tx.cloud.auth.bump)
 
 
 def find(db: Db, id: str) -> Row:  # noqa: A002 - the field's word

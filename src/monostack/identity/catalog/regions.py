@@ -7,7 +7,6 @@ Source: identity API reference, "Regions"; what a current identity service answe
 
 from __future__ import annotations
 
-from monostack.identity import removal
 from monostack.identity.attributes import asked_for, bad, fixed, invented, missing, show, show_all, taken
 from monostack.identity.tables import ENDPOINTS, REGIONS
 from monostack.identity.wire import page, self_link
@@ -95,8 +94,7 @@ def delete(request: Request, tx: Tx) -> None:
             "Forbidden",
             f"Unable to delete region {names[0]} because it or its child regions have associated endpoints.",
         )
-    for row in family:
-        removal.region(tx, row)
+    tx.delete_all(REGIONS, id=names)
 
 
 def find(db: Db, id: str) -> Row:  # noqa: A002 - the field's word

@@ -131,7 +131,7 @@ def _expiry(tx: Tx, text: str | None) -> str | None:
 def delete(request: Request, tx: Tx) -> None:
     borrowed.refuse(request)
     tx.delete(find(tx, request.path["trust_id"]))
-    tx.ends_tokens()
+    tx.after(tx.cloud.auth.bump)
 
 
 def roles_of(request: Request, db: Db) -> dict:

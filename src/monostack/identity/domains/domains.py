@@ -131,7 +131,7 @@ def change(tx: Tx, row: Row, asked: dict, known: frozenset[str]) -> None:
     tx.set(row, taken=_name_is_taken(asked.get("name")), **values)
     if was_enabled and not row["enabled"]:
         tokens.end_all(tx, row)
-    tx.ends_tokens()
+    tx.after(tx.cloud.auth.bump)
 
 
 def delete(request: Request, tx: Tx) -> None:
@@ -143,6 +143,7 @@ def remove(tx: Tx, row: Row) -> None:
     mutable("domain", row)
     if row["enabled"]:
         raise Error(403, "Forbidden", "Cannot delete a domain that is enabled, please disable it first.")
+    tx.hook("identity.domain.delete", row)
     for kind, table in (
         (removal.project, PROJECTS),
         (removal.user, USERS),

@@ -9,6 +9,8 @@ Source: identity API reference, "Projects", "Project tags"; what a current ident
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from monostack.identity import removal
 from monostack.identity.attributes import (
     asked_for,
@@ -157,10 +159,11 @@ def below(db: Db, id: str) -> list[Row]:  # noqa: A002
     return out
 
 
-def of_user(db: Db, user_id: str) -> list[Row]:
-    """The enabled projects, in enabled domains, on which the user has a role."""
+def of_user(db: Db, user_id: str, group_ids: Collection[str] = ()) -> list[Row]:
+    """The enabled projects, in enabled domains, on which the user has a role, or a group that his token
+    names."""
     direct, from_above = set(), set()
-    for row in grants.of_user(db, user_id):
+    for row in grants.of_user(db, user_id, group_ids):
         if row["inherited"]:
             from_above.add(row["target_id"])
         elif row["target_kind"] == "project":
@@ -274,7 +277,7 @@ def _change(tx: Tx, row: Row, asked: dict) -> None:
     tx.set(row, taken=_taken(asked.get("name"), "another"), **values)
     if was_enabled and not row["enabled"]:
         tokens.end_all(tx, row)
-    tx.ends_tokens()
+    tx.after(tx.cloud.auth.bump)
 
 
 def _check_enabling(tx: Tx, row: Row, enabled: bool) -> None:

@@ -77,7 +77,7 @@ class Door:
                 tx.insert(ASSIGNMENTS, role_id=role["id"], **where)
         except Taken:
             return Response(204)
-        tx.ends_tokens()
+        tx.after(tx.cloud.auth.bump)
         return Response(204)
 
     def take(self, request: Request, tx: Tx) -> None:
@@ -89,7 +89,7 @@ class Door:
             "inherited": self.inherited,
         }
         tx.delete(row)
-        tx.ends_tokens()
+        tx.after(tx.cloud.auth.bump)
 
     def _named(self, request: Request) -> dict:
         """The conditions on the assignments that the path names."""

@@ -2,13 +2,18 @@
 
 A role counts on a project if it was assigned there to the user or one of his groups, or with the inherited
 flag to a project above or the domain; on a domain and on the system if it was assigned there. What a role
-implies counts too. A domain's own role never stands in a token, only what it implies.
+implies counts too. A domain's own role never stands in a token, only what it implies. A user's groups are
+those that he is in, those that an identity provider said he is in and still is trusted for, and (`group_ids`)
+those that his token names.
 
 Source: identity API reference, "Roles", "Assign role to user on projects owned by a domain", "Role
 inferences"."""
 
+from collections.abc import Collection
+
 import sqlalchemy as sa
 
+from monostack.identity.federation.tables import EXPIRING_MEMBERSHIPS
 from monostack.identity.tables import ASSIGNMENTS, IMPLIED_ROLES, MEMBERSHIPS, PROJECTS, ROLES
 from monostack.kit.db import Db, Row, query
 
@@ -18,9 +23,13 @@ LONGEST_CHAIN = 8
 SYSTEM = "system"
 
 _groups = sa.select(MEMBERSHIPS.c.group_id).where(MEMBERSHIPS.c.user_id == sa.bindparam("user_id"))
+_said = sa.select(EXPIRING_MEMBERSHIPS.c.group_id).where(
+    EXPIRING_MEMBERSHIPS.c.user_id == sa.bindparam("user_id"),
+    EXPIRING_MEMBERSHIPS.c.expires_at > sa.bindparam("now"),
+)
 _actor = sa.or_(
     sa.and_(ASSIGNMENTS.c.actor_kind == "user", ASSIGNMENTS.c.actor_id == sa.bindparam("user_id")),
-    sa.and_(ASSIGNMENTS.c.actor_kind == "group", ASSIGNMENTS.c.actor_id.in_(_groups)),
+    sa.and_(ASSIGNMENTS.c.actor_kind == "group", ASSIGNMENTS.c.actor_id.in_(_groups.union(_said))),
 )
 _OF_USER = query(sa.select(ASSIGNMENTS).where(_actor), ASSIGNMENTS)
 _OF_USER_ON = query(
@@ -31,9 +40,13 @@ _OF_USER_ON = query(
 )
 
 
-def of_user(db: Db, user_id: str) -> list[Row]:
+def of_user(db: Db, user_id: str, group_ids: Collection[str] = ()) -> list[Row]:
     """Every assignment to the user and to his groups."""
-    return db.run(_OF_USER, user_id=user_id)
+    found = db.run(_OF_USER, user_id=user_id, now=db.now)
+    if not group_ids:
+        return found
+    more = db.all(ASSIGNMENTS, actor_kind="group", actor_id=list(group_ids))
+    return list({row["id"]: row for row in (*found, *more)}.values())
 
 
 def above(db: Db, project: Row) -> list[str]:
@@ -49,10 +62,13 @@ def above(db: Db, project: Row) -> list[str]:
     return out
 
 
-def on_project(db: Db, user_id: str, project: Row) -> set[str]:
+def on_project(
+    db: Db, user_id: str, project: Row, group_ids: Collection[str] = ()
+) -> set[str]:
     """The ids of the roles assigned to the user that count on the project, without what they imply."""
     chain = [project["id"], *above(db, project)]
-    return {row["role_id"] for row in _on(db, user_id, chain) if counts_on_project(row, project["id"])}
+    found = _on(db, user_id, chain, group_ids)
+    return {row["role_id"] for row in found if counts_on_project(row, project["id"])}
 
 
 def counts_on_project(assignment: Row, project_id: str) -> bool:
@@ -61,25 +77,31 @@ def counts_on_project(assignment: Row, project_id: str) -> bool:
     return here != assignment["inherited"]
 
 
-def on_domain(db: Db, user_id: str, domain_id: str) -> set[str]:
+def on_domain(
+    db: Db, user_id: str, domain_id: str, group_ids: Collection[str] = ()
+) -> set[str]:
     return {
         row["role_id"]
-        for row in _on(db, user_id, [domain_id])
+        for row in _on(db, user_id, [domain_id], group_ids)
         if row["target_kind"] == "domain" and not row["inherited"]
     }
 
 
-def on_system(db: Db, user_id: str) -> set[str]:
+def on_system(db: Db, user_id: str, group_ids: Collection[str] = ()) -> set[str]:
     return {
         row["role_id"]
-        for row in _on(db, user_id, [SYSTEM])
+        for row in _on(db, user_id, [SYSTEM], group_ids)
         if row["target_kind"] == "system" and not row["inherited"]
     }
 
 
-def _on(db: Db, user_id: str, targets: list[str]) -> list[Row]:
+def _on(db: Db, user_id: str, targets: list[str], group_ids: Collection[str]) -> list[Row]:
+    more = []
+    if group_ids:
+        more = db.all(ASSIGNMENTS, actor_kind="group", actor_id=list(group_ids), target_id=targets)
     targets = (targets + targets[:1] * LONGEST_CHAIN)[:LONGEST_CHAIN]
-    return db.run(_OF_USER_ON, user_id=user_id, **{f"target_{n}": target for n, target in enumerate(targets)})
+    named = {f"target_{n}": target for n, target in enumerate(targets)}
+    return db.run(_OF_USER_ON, user_id=user_id, now=db.now, **named) + more
 
 
 def implications(db: Db) -> dict[str, list[str]]:

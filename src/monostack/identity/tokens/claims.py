@@ -57,6 +57,11 @@ class Claims:
     more: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def federation(self) -> Mapping[str, Any]:
+        """Who vouched for the user, if anybody: the `idp`, the `protocol`, and the ids of `groups`."""
+        return self.more.get("federation") or {}
+
+    @property
     def audit_ids(self) -> list[str]:
         return [self.audit_id] if self.audit_id == self.chain_id else [self.audit_id, self.chain_id]
 

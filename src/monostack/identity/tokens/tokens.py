@@ -11,10 +11,13 @@ Source: identity API reference, "Authentication and token management".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
 
+from monostack.identity.federation import service_providers
+from monostack.identity.federation.tables import IDENTITY_PROVIDERS
 from monostack.identity.roles import grants
 from monostack.identity.tables import APPLICATION_CREDENTIALS, PROJECTS, REVOCATIONS, TRUSTS, USERS
 from monostack.identity.tokens.claims import Claims
@@ -58,6 +61,9 @@ def _describe(db: Db, claims: Claims) -> tuple[dict, int] | None:
         return None
     user, domain = found
     epoch = _epoch(user, domain)
+    vouched = claims.federation
+    if vouched and not _still_trusted(db, vouched["idp"]):
+        return None
     trust = None
     if claims.trust_id is not None:
         trust = _trust(db, claims)
@@ -79,6 +85,16 @@ def _describe(db: Db, claims: Claims) -> tuple[dict, int] | None:
         "expires_at": _whole(claims.expires),
         "issued_at": _whole(claims.issued),
     }
+    if vouched and trust is None:
+        del body["user"]["password_expires_at"]
+        body["user"]["OS-FEDERATION"] = {
+            "groups": [{"id": group_id} for group_id in vouched["groups"]],
+            "identity_provider": {"id": vouched["idp"]},
+            "protocol": {"id": vouched["protocol"]},
+        }
+    providers = service_providers.in_tokens(db)
+    if providers:
+        body["service_providers"] = providers
     if trust is not None:
         body["OS-TRUST:trust"] = {
             "id": trust["id"],
@@ -102,6 +118,11 @@ def _enabled_user(db: Db, user_id: str) -> tuple[Row, Row] | None:
     return None if domain is None else (user, domain)
 
 
+def _still_trusted(db: Db, idp_id: str) -> bool:
+    """Whether the identity provider that vouched for a user is there and enabled."""
+    return db.one(IDENTITY_PROVIDERS, id=idp_id, enabled=True, lock=False) is not None
+
+
 def _trust(db: Db, claims: Claims) -> Row | None:
     """The trust that the token is of, if it still is one."""
     trust = db.one(TRUSTS, id=claims.trust_id, trustee_user_id=claims.user_id, lock=False)
@@ -115,7 +136,7 @@ def _for_project(db: Db, claims: Claims, trust: Row | None) -> tuple[dict, int] 
     if domain is None:
         return None
     owner_id = trust["trustor_user_id"] if trust else claims.user_id
-    roles = grants.shown(db, grants.on_project(db, owner_id, project))
+    roles = grants.shown(db, grants.on_project(db, owner_id, project, _groups(claims)))
     scope = {
         "project": {"domain": _named(domain), "id": project["id"], "name": project["name"]},
         "is_domain": False,
@@ -138,12 +159,18 @@ def _for_domain(db: Db, claims: Claims, trust: None) -> tuple[dict, int] | None:
     domain = enabled_domain(db, claims.target_id)
     if domain is None:
         return None
-    roles = grants.shown(db, grants.on_domain(db, claims.user_id, domain["id"]))
+    roles = grants.shown(db, grants.on_domain(db, claims.user_id, domain["id"], _groups(claims)))
     return {"domain": _named(domain), "roles": roles}, _epoch(domain)
 
 
 def _for_system(db: Db, claims: Claims, trust: None) -> tuple[dict, int]:
-    return {"roles": grants.shown(db, grants.on_system(db, claims.user_id)), "system": {"all": True}}, 0
+    roles = grants.shown(db, grants.on_system(db, claims.user_id, _groups(claims)))
+    return {"roles": roles, "system": {"all": True}}, 0
+
+
+def _groups(claims: Claims) -> Sequence[str]:
+    """The groups that the token itself names. A trust lends what the trustor has, not the trustee."""
+    return () if claims.trust_id else claims.federation.get("groups", ())
 
 
 _SCOPED = {"project": _for_project, "domain": _for_domain, "system": _for_system}
@@ -171,7 +198,24 @@ def validate(db: Db, token: str, expired_for: float = 0.0) -> Caller | None:
     described = _describe(db, claims)
     if described is None or described[1] != claims.epoch or _revoked(db, claims):
         return None
-    return caller(claims, described[0])
+    found = caller(claims, described[0])
+    if may_keep(db) and found.expires > db.cloud.clock.time():
+        db.cloud.auth.keep(token, found)
+    return found
+
+
+def known(db: Db, token: str) -> Caller | None:
+    """The caller behind a token that was validated lately."""
+    found = db.cloud.auth.kept.get(token)
+    return found if found is not None and found.expires > db.cloud.clock.time() else None
+
+
+def may_keep(db: Db) -> bool:
+    """Whether what this snapshot shows may be kept until the next change is told.
+
+    Only where reads run on the event loop's thread, as changes are told there too: a snapshot of another
+    thread may be older than the change that was told last."""
+    return not db.writes and db.cloud.engine.name == "sqlite"
 
 
 def caller(claims: Claims, body: dict) -> Caller:
@@ -203,13 +247,13 @@ def revoke(tx: Tx, claims: Claims) -> None:
         chain_id=claims.chain_id if first else None,
         forget_at=clock.from_seconds(asked_until),
     )
-    tx.ends_tokens()
+    tx.after(tx.cloud.auth.bump)
 
 
 def end_all(tx: Tx, row: Row) -> None:
     """End every token of a user, or for a project or domain, for good."""
     tx.set(row, epoch=(row["epoch"] or 0) + 1)
-    tx.ends_tokens()
+    tx.after(tx.cloud.auth.bump)
 
 
 def forget_revocations(row: None, tx: Tx) -> Done:
