@@ -17,7 +17,7 @@ from typing import Any
 
 from monostack.kit import agents, events, quota
 from monostack.kit.app import App, Site
-from monostack.kit.auth import Auth
+from monostack.kit.auth import COUNTED_UP, EPOCHS, SEEN, Auth
 from monostack.kit.clock import Clock
 from monostack.kit.context import CpuPool
 from monostack.kit.db import Column, String, Table, Text
@@ -34,7 +34,7 @@ ORDER = ("identity", "placement", "image", "network", "compute")
 """The services, lowest first: each may call those before it."""
 
 ABOUT = Table("cloud", Column("name", String(64), primary_key=True), Column("value", Text))
-KIT_TABLES = (ABOUT, events.EVENTS, quota.LIMITS, quota.LOCKS, agents.HOSTS)
+KIT_TABLES = (ABOUT, EPOCHS, events.EVENTS, quota.LIMITS, quota.LOCKS, agents.HOSTS)
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +44,15 @@ class Held(Exception):
 
 
 class Cloud:
-    """A running cloud."""
+    """A running cloud, or one process of it.
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    `alone`: the only process of its state directory, with this machine's agents. Otherwise it serves the API
+    and runs loops beside others on one PostgreSQL, and has no world of its own.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock | None = None, *, alone: bool = True) -> None:
         self.settings = settings
+        self.alone = alone
         self.clock = clock or Clock()
         self.hooks = Hooks()
         self.auth = Auth(self)
@@ -133,6 +138,8 @@ class Cloud:
         self._say_policy()
         schema.expand(self.engine, tables)
         self.engine.write_now(self._bootstrap)
+        if self.engine.shared:
+            self.engine.watch(SEEN, COUNTED_UP)
         sites = []
         for service in self.services:
             folder = package_folder(service)
@@ -162,6 +169,7 @@ class Cloud:
         if row is None:
             row = tx.insert(ABOUT, name="id", value=new_uuid())
         self.id = row["value"]
+        self.auth.prepare(tx)
         for service in self.services:
             if service.bootstrap is not None:
                 service.bootstrap(tx, self)
@@ -176,7 +184,7 @@ class Cloud:
         await self._start_agents()
 
     async def _start_agents(self) -> None:
-        if not self.has("compute") and not self.has("network"):
+        if not self.alone or not (self.has("compute") or self.has("network")):
             return
         from monostack.node import local
 
@@ -216,14 +224,15 @@ class Cloud:
             self.state_lock = None
 
     def take_state(self) -> None:
-        """Make the state directory and hold it; raises Held when another process does."""
+        """Make the state directory and hold it, alone or with others that share it; raises Held when another
+        process does not agree."""
         if self.state_lock is not None:
             return
         self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self.state / "lock"
         self.state_lock = open(path, "a+")  # noqa: SIM115 - held for the life of the cloud
         try:
-            fcntl.flock(self.state_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self.state_lock, (fcntl.LOCK_EX if self.alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         except OSError:
             self.state_lock.seek(0)
             holder = self.state_lock.read().strip()

@@ -44,6 +44,7 @@ class Identity:
     max_active_keys: int = 3
     token_provider: str = "fernet"
     v2_discovery: bool = True
+    return_all_endpoints_if_no_filter: bool = True
     admin_password: str = ""
     demo_password: str = ""
 

@@ -110,10 +110,10 @@ def prepare(operation: Operation, things: dict[str, Any]) -> Operation:
     return operation
 
 
-def make_things(world: World, owner: str, stranger: str) -> dict[str, Any]:
+def make_things(world: World, owner: str, stranger: str, only: tuple[str, ...] = ()) -> dict[str, Any]:
     """One thing of each kind in the owner's project, and what is nobody's; name -> id."""
     maker, ids = Maker(world, owner, stranger), {}
-    for service in load_services():
+    for service in load_services(only):
         for example in examples(service.name):
             if hasattr(example, "make"):
                 example.make(maker, ids)

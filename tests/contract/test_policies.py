@@ -99,6 +99,14 @@ def test_only_what_must_be_is_open():
     }
 
 
+MIXED_UP = {
+    "identity PATCH /policies",
+    "identity DELETE /policies",
+    "identity POST /policies/{policy_id}",
+}
+"""Requests that take a list for a thing in it: they are told so and change nothing."""
+
+
 def test_no_change_is_open_to_anyone_with_a_token():
     """ANYONE is for reading and for what judges by itself."""
     changing = {
@@ -107,4 +115,4 @@ def test_no_change_is_open_to_anyone_with_a_token():
         for route in service.routes
         if route.rule == ANYONE and route.method not in ("GET", "HEAD")
     }
-    assert changing <= ASKS_IMAGE
+    assert changing <= ASKS_IMAGE | MIXED_UP

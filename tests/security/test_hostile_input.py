@@ -21,7 +21,7 @@ import pytest
 from tests.conftest import World
 from tests.contract import every_operation
 from tests.contract.every_operation import Operation
-from tests.contract.test_policy_matrix import undo_writes
+from tests.contract.undone import undo_writes
 
 from monostack import testing
 

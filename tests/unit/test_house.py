@@ -96,6 +96,17 @@ def test_nobody_uses_a_shell():
     assert not wrong
 
 
+def test_what_ends_tokens_says_so_in_its_transaction():
+    """An effect of one process (`tx.after`) does not reach the others: call `tx.ends_tokens()` instead."""
+    wrong = [
+        str(path.relative_to(ROOT))
+        for path in modules()
+        if path.relative_to(ROOT).parts[0] in ORDER
+        and any(word in path.read_text() for word in ("auth.bump", "auth.forget", "auth.kept"))
+    ]
+    assert not wrong, "call tx.ends_tokens() (or tokens.end_all), and cloud.auth.caller(db, token)"
+
+
 def test_every_setting_is_explained():
     text = (PROJECT / "docs" / "operating.md").read_text()
     missing = [name for name in settings.names() if f"`{name}`" not in text]

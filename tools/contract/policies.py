@@ -4,7 +4,8 @@
 
 CONTRACT is a folder of contract facts (see README.md beside this file) with policies/SERVICE.tsv, one line
 for every rule and operation. What remains is a line a rule: its name, its check, its scopes. The checks of
-deprecated names are left out, because the defaults of today are the ones enforced.
+deprecated names are left out, because the defaults of today are the ones enforced. The tests' copy also says
+which operations ask the rule; it stands apart, so that a slip in the product's is not what is expected.
 """
 
 import csv
@@ -19,22 +20,30 @@ FOLDERS = {
     "nova": "compute",
 }
 PRODUCT = Path(__file__).parents[2] / "src" / "monostack"
+TESTS = Path(__file__).parents[2] / "tests" / "contract" / "policies"
+HELD_APART = ("keystone",)
 
 
-def distil(source: Path) -> list[tuple[str, str, str]]:
-    """The rules of one service in the order in which they were published, each once."""
+def distil(source: Path) -> list[tuple[str, str, str, str]]:
+    """The rules of one service in the order in which they were published, each once: its name, check, scopes
+    and operations."""
     rules: dict[str, tuple[str, str]] = {}
+    asking: dict[str, list[str]] = {}
     with source.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
             check = " ".join((row["default_check"] or "").split())
             found = (check, row["scope"] or "")
             if rules.setdefault(row["rule"], found) != found:
                 raise SystemExit(f"{source}: rule {row['rule']} is given twice and differs.")
-    return [(rule, check, scope) for rule, (check, scope) in rules.items()]
+            if row["method"]:
+                asking.setdefault(row["rule"], []).append(f"{row['method']} {row['path']}")
+    return [
+        (rule, check, scope, ";".join(asking.get(rule, ()))) for rule, (check, scope) in rules.items()
+    ]
 
 
-def write(target: Path, rules: list[tuple[str, str, str]]) -> None:
-    lines = ["rule\tcheck\tscopes", *("\t".join(rule) for rule in rules)]
+def write(target: Path, columns: tuple[str, ...], rules: list[tuple[str, str, str, str]]) -> None:
+    lines = ["\t".join(columns), *("\t".join(rule[: len(columns)]) for rule in rules)]
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -43,7 +52,10 @@ def main() -> None:
     contract = Path(sys.argv[1])
     for service, folder in FOLDERS.items():
         rules = distil(contract / "policies" / f"{service}.tsv")
-        write(PRODUCT / folder / "policies.tsv", rules)
+        columns = ("rule", "check", "scopes", "operations")
+        write(PRODUCT / folder / "policies.tsv", columns[:3], rules)
+        if service in HELD_APART:
+            write(TESTS / f"{service}.tsv", columns, rules)
         print(f"{folder}: {len(rules)} rules")
 
 

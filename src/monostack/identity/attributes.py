@@ -9,9 +9,10 @@ service."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from monostack.kit.db import Db
 from monostack.kit.errors import Error
 from monostack.kit.request import Request
 from monostack.kit.resource import Field
@@ -101,3 +102,12 @@ def taken(kind: str, words: str) -> Error:
 
 def bad(words: str) -> Error:
     return Error(400, "ValidationError", words)
+
+
+def refusing(words: str) -> Callable[[Request, Db], None]:
+    """A handler for a request that mixes up a list and the things in it: it tells what would be right."""
+
+    def refuse(request: Request, db: Db) -> None:
+        raise bad(f"{request.method} {request.full_path} is not understood. {words}")
+
+    return refuse

@@ -1,17 +1,25 @@
-"""What goes with what: everything that refers to a deleted user, project, group or role.
+"""What goes with what: everything that refers to a deleted user, project, group, role, or part of the
+catalogue.
 
 In one place, so that a new table that refers to one of them has one place to be remembered in. The services
 above are told in the same transaction and may refuse."""
 
+from monostack.identity.catalog.tables import (
+    POLICY_ASSOCIATIONS,
+    PROJECT_ENDPOINT_GROUPS,
+    PROJECT_ENDPOINTS,
+)
 from monostack.identity.federation.tables import EXPIRING_MEMBERSHIPS, FEDERATED_USERS
 from monostack.identity.tables import (
     APPLICATION_CREDENTIALS,
     ASSIGNMENTS,
     CREDENTIALS,
     DOMAIN_OPTIONS,
+    ENDPOINTS,
     IMPLIED_ROLES,
     LIMITS,
     MEMBERSHIPS,
+    REGISTERED_LIMITS,
     TRUSTS,
 )
 from monostack.kit.db import Row, Tx
@@ -21,7 +29,13 @@ def project(tx: Tx, row: Row) -> None:
     tx.hook("identity.project.delete", row)
     tx.delete_all(ASSIGNMENTS, target_id=row["id"])
     tx.delete_all(LIMITS, owner_id=row["id"])
-    for table in (APPLICATION_CREDENTIALS, CREDENTIALS, TRUSTS):
+    for table in (
+        APPLICATION_CREDENTIALS,
+        CREDENTIALS,
+        TRUSTS,
+        PROJECT_ENDPOINTS,
+        PROJECT_ENDPOINT_GROUPS,
+    ):
         tx.delete_all(table, project_id=row["id"])
     _gone(tx, row)
 
@@ -58,6 +72,35 @@ def domain(tx: Tx, row: Row) -> None:
     _gone(tx, row)
 
 
+def service(tx: Tx, row: Row) -> None:
+    for each in tx.all(ENDPOINTS, service_id=row["id"], lock=True):
+        endpoint(tx, each)
+    for table in (LIMITS, REGISTERED_LIMITS, POLICY_ASSOCIATIONS):
+        tx.delete_all(table, service_id=row["id"])
+    _gone(tx, row)
+
+
+def endpoint(tx: Tx, row: Row) -> None:
+    for table in (PROJECT_ENDPOINTS, POLICY_ASSOCIATIONS):
+        tx.delete_all(table, endpoint_id=row["id"])
+    _gone(tx, row)
+
+
+def region(tx: Tx, row: Row) -> None:
+    tx.delete_all(POLICY_ASSOCIATIONS, region_id=row["id"])
+    _gone(tx, row)
+
+
+def policy(tx: Tx, row: Row) -> None:
+    tx.delete_all(POLICY_ASSOCIATIONS, policy_id=row["id"])
+    tx.delete(row)
+
+
+def endpoint_group(tx: Tx, row: Row) -> None:
+    tx.delete_all(PROJECT_ENDPOINT_GROUPS, endpoint_group_id=row["id"])
+    _gone(tx, row)
+
+
 def _gone(tx: Tx, row: Row) -> None:
     tx.delete(row)
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()

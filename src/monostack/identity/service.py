@@ -2,7 +2,16 @@
 
 from monostack.identity import bootstrap, limits, tables, versions
 from monostack.identity.authentication import account, login
-from monostack.identity.catalog import endpoints, policies, regions, services
+from monostack.identity.catalog import (
+    endpoint_groups,
+    endpoints,
+    policies,
+    policy_associations,
+    project_endpoints,
+    regions,
+    services,
+)
+from monostack.identity.catalog import tables as catalog_tables
 from monostack.identity.credentials import credentials
 from monostack.identity.delegation import application_credentials, trusts
 from monostack.identity.domains import configuration, domains
@@ -41,6 +50,9 @@ ROOMS = (
     regions,
     limits,
     policies,
+    policy_associations,
+    endpoint_groups,
+    project_endpoints,
     trusts,
     identity_providers,
     protocols,
@@ -58,7 +70,7 @@ SERVICE = Service(
     prefixes=("/v3",),
     endpoint="/v3",
     routes=tuple(route for room in ROOMS for route in room.ROUTES),
-    tables=(*tables.TABLES, policies.POLICIES, *federation_tables.TABLES),
+    tables=(*tables.TABLES, *catalog_tables.TABLES, *federation_tables.TABLES, policies.POLICIES),
     loops=(tokens.FORGETTING, people.FORGETTING),
     hooks=(("identity.domain.delete", identity_providers.domain_gone),),
     bootstrap=bootstrap.bootstrap,

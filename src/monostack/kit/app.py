@@ -20,6 +20,7 @@ import msgspec
 
 from monostack.kit import ids, router
 from monostack.kit.access import AccessLog
+from monostack.kit.auth import NotAuthenticated
 from monostack.kit.context import Context
 from monostack.kit.db.rows import DiskFull, Gone, Taken
 from monostack.kit.errors import Error
@@ -199,6 +200,16 @@ class App:
     async def _answer(self, site: Site, request: Request) -> Response:
         wire = site.service.wire
         try:
+            answer = await self._refused_or_answered(site, request)
+            if request.caller is not None and not request.judged and self.cloud.engine.shared:
+                await self.cloud.engine.read(self.cloud.auth.confirm, request)
+            return answer
+        except NotAuthenticated:
+            return wire.unauthorized(request)
+
+    async def _refused_or_answered(self, site: Site, request: Request) -> Response:
+        wire = site.service.wire
+        try:
             return await self._handle(site, request)
         except Error as error:
             return wire.error(request, error)
@@ -246,7 +257,7 @@ class App:
         token = request.headers.get("x-auth-token")
         if not token:
             return None
-        return await self.cloud.auth.authenticate(token, request)
+        return await self.cloud.auth.authenticate(token)
 
     async def _body(self, request: Request, wire) -> Any:
         length = request.headers.get("content-length")
@@ -323,15 +334,18 @@ class App:
 
 def _judge(db, request: Request) -> None:
     route = request.route
+    request.judged = True
+    request.cloud.auth.confirm(db, request)
     if route.rule in (PUBLIC, ANYONE):
         return
     policy = request.cloud.policy(request.service.name)
     credentials = request.caller.credentials
-    if route.scope and not policy.check_scope(route.rule, request.caller.credentials):
-        raise request.service.wire.denied(request, route.rule)
+    rule = route.rule if route.rule_of is None else route.rule_of(request, db)
+    if route.scope and not policy.check_scope(rule, credentials):
+        raise request.service.wire.denied(request, rule)
     target = request.caller.own if route.target is None else route.target(request, db)
-    if not policy.allowed(route.rule, credentials, target):
-        raise request.service.wire.denied(request, route.rule)
+    if not policy.allowed(rule, credentials, target):
+        raise request.service.wire.denied(request, rule)
 
 
 def _judged(db, handler, request: Request) -> Any:

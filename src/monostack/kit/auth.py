@@ -1,19 +1,37 @@
 """Who asks: from a token to a Caller, in this process, without a request to ourselves.
 
-Validated tokens are kept in a dict. Whatever makes a token wrong (revocation, a disabled project, a changed
-role) bumps the epoch in the same transaction's `after`, and the dict is dropped whole: a cached answer never
-outlives the truth.
+Validated tokens are kept in a dict, each with the epoch of the snapshot it was validated in. What may make
+a token wrong (revocation, a disabled project, a changed role, an endpoint in the catalogue) calls
+`tx.ends_tokens()`, which counts the epoch up in the same transaction; a kept caller counts only where the
+epoch still is his. Who is let in is looked at once more in the very snapshot or transaction that serves the
+request, so that a token which another process ended does not pass from the moment that one has answered.
+
+Where the database can be shared by processes the epoch is a row, read in the same round trip as BEGIN;
+with SQLite, which one process holds, it is a number in memory. Why so: docs/decisions/0006.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from monostack.kit.db.columns import BigInteger, Column, String, Table
 
 if TYPE_CHECKING:
     from monostack.cloud import Cloud
+    from monostack.kit.db.tx import Db, Tx
+    from monostack.kit.request import Request
+
+EPOCHS = Table("auth_epochs", Column("name", String(16), primary_key=True), Column("value", BigInteger))
+"""One row: how often tokens were ended. Only a transaction that ends some changes it, as its last statement,
+so that who waits for the row waits for one commit."""
+
+EPOCH = "tokens"
+SEEN = f"select value from auth_epochs where name = '{EPOCH}'"
+COUNTED_UP = f"update auth_epochs set value = value + 1 where name = '{EPOCH}'"
 
 KEPT = 20_000
+LONGEST = 8192
 
 
 class Caller:
@@ -25,6 +43,7 @@ class Caller:
     __slots__ = (
         "credentials",
         "domain_id",
+        "epoch",
         "expires",
         "own",
         "project_domain_id",
@@ -61,6 +80,7 @@ class Caller:
         )
         self.domain_id, self.system, self.roles, self.expires = domain_id, system, roles, expires
         self.token = token or {}
+        self.epoch = -1
         lower = frozenset(role.lower() for role in roles)
         self.credentials = {
             "user_id": user_id,
@@ -95,6 +115,10 @@ class Caller:
         return "service" in self.roles
 
 
+class NotAuthenticated(Exception):
+    """The token is not good any more; the service's wire has the words."""
+
+
 class Auth:
     """Token validation for every service of this process.
 
@@ -104,34 +128,60 @@ class Auth:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        self.validator = None
+        self.validator: Callable[[Db, str], Caller | None] | None = None
         self.kept: dict[str, Caller] = {}
         self.epoch = 0
 
-    async def authenticate(self, token: str, request=None) -> Caller | None:
-        """The caller behind a token, None when it is not valid (any more)."""
-        caller = self.kept.get(token)
-        if caller is not None:
-            if caller.expires > self.cloud.clock.time():
-                return caller
-            del self.kept[token]
-            return None
-        if self.validator is None or len(token) > 8192:
-            return None
-        epoch = self.epoch
-        caller = await self.cloud.engine.read(self.validator, token)
-        if caller is not None and caller.expires > self.cloud.clock.time():
-            if epoch == self.epoch:  # otherwise the answer may be older than what made it wrong
-                self.keep(token, caller)
-            return caller
-        return None
+    def prepare(self, tx: Tx) -> None:
+        """The epoch's row, at every start. It begins at the time of day, so that a database that was emptied
+        under us never comes back to an epoch we have seen."""
+        if tx.one(EPOCHS, name=EPOCH) is None:
+            tx.insert(EPOCHS, name=EPOCH, value=int(self.cloud.clock.time() * 1_000_000))
 
-    def keep(self, token: str, caller: Caller) -> None:
+    async def authenticate(self, token: str) -> Caller | None:
+        """The caller behind a token, None when it is not valid. What is kept of him may be out of date where
+        processes share the database: `confirm` tells, in the snapshot that serves him."""
+        kept = self.kept.get(token)
+        if kept is not None and kept.expires > self.cloud.clock.time():
+            return kept
+        return await self.cloud.engine.read(self._caller_now, token)
+
+    def _caller_now(self, db: Db, token: str) -> Caller | None:
+        return self.caller(db, token)
+
+    def caller(self, db: Db, token: str) -> Caller | None:
+        """The caller behind a token as this snapshot has him; None when it is not valid."""
+        now = self.cloud.clock.time()
+        kept = self.kept.get(token)
+        if kept is not None and kept.epoch == db.epoch and kept.expires > now:
+            return kept
+        if self.validator is None or len(token) > LONGEST:
+            return None
+        found = self.validator(db, token)
+        if found is None or found.expires <= now:
+            self.kept.pop(token, None)
+            return None
+        found.epoch = db.epoch
+        if not db.writes:  # a transaction may see what is never committed
+            self._keep(token, found)
+        return found
+
+    def confirm(self, db: Db, request: Request) -> None:
+        """Look whether the request's caller still is who he was; raises NotAuthenticated. Costs a comparison
+        unless tokens were ended meanwhile."""
+        caller = request.caller
+        if caller is None or caller.epoch == db.epoch:
+            return
+        request.caller = self.caller(db, request.headers["x-auth-token"])
+        if request.caller is None:
+            raise NotAuthenticated
+
+    def _keep(self, token: str, caller: Caller) -> None:
         if len(self.kept) >= KEPT:
             self.kept.clear()
         self.kept[token] = caller
 
-    def bump(self) -> None:
-        """Forget every validated token. Call it by `tx.after` with whatever may make one wrong."""
+    def forget(self) -> None:
+        """Forget every validated token of this process. What ends tokens calls `tx.ends_tokens()`."""
         self.epoch += 1
         self.kept.clear()

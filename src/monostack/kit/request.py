@@ -42,6 +42,7 @@ class Request:
         self.body: Any = None
         self.version: Version = (0, 0)
         self.caller: Caller | None = None
+        self.judged = False
         self.subject: str | None = None
         self.event_details: dict[str, Any] = {}
         self.response_headers: list[tuple[str, str]] = []
@@ -130,8 +131,9 @@ class Request:
         return self.cloud.policy(self.service.name).allowed(rule, caller.credentials, target)
 
     def demand(self, rule: str, target: Mapping[str, Any] | None = None) -> None:
-        """Raise the service's refusal unless policy allows."""
-        if not self.allowed(rule, target):
+        """Raise the service's refusal unless policy allows it, to a token of this kind."""
+        policy = self.cloud.policy(self.service.name)
+        if not policy.check_scope(rule, self.caller.credentials) or not self.allowed(rule, target):
             raise self.service.wire.denied(self, rule)
 
     def check_sent(

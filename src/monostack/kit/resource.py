@@ -81,6 +81,7 @@ class Route:
     that streams,
              waits or asks the world. The second parameter's name decides.
     rule     the policy rule; PUBLIC or ANYONE where there is none
+    rule_of  (request, db) -> the rule for this very thing, where there are several; `rule` is the usual one
     ok       the success status, or {first version: status}
     action   the body's only key, for .../action
     body     the name of the request schema; query likewise
@@ -109,6 +110,7 @@ class Route:
     normalise: Mapping[Version, Callable] = field(default_factory=dict)
     deadline: float = 60.0
     scope: bool = True
+    rule_of: Callable | None = None
 
     @property
     def kind(self) -> str:

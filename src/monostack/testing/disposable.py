@@ -50,8 +50,9 @@ class TestClock(Clock):
 class DisposableCloud:
     """A running cloud in a thread."""
 
-    def __init__(self, settings: Settings, temporary: Path | None = None) -> None:
+    def __init__(self, settings: Settings, temporary: Path | None = None, *, alone: bool = True) -> None:
         self.settings = settings
+        self.alone = alone
         self.clock = TestClock()
         self.cloud: Cloud = None  # type: ignore[assignment]
         self.loop: asyncio.AbstractEventLoop = None  # type: ignore[assignment]
@@ -95,7 +96,7 @@ class DisposableCloud:
         from monostack.testing.controls import Controls
 
         self.loop = asyncio.get_running_loop()
-        self.cloud = Cloud(self.settings, self.clock)
+        self.cloud = Cloud(self.settings, self.clock, alone=self.alone)
         sockets = listen(self.cloud)
         try:
             self.cloud.controls = Controls(self)
@@ -232,7 +233,7 @@ class DisposableCloud:
         else:
             cloud.engine.empty()
             await cloud.engine.write(cloud._bootstrap)
-        cloud.auth.bump()
+        cloud.auth.forget()
         cloud.hub.forget_all()
         shutil.rmtree(cloud.state / "images", ignore_errors=True)
         shutil.rmtree(cloud.state / "node", ignore_errors=True)
@@ -247,7 +248,7 @@ class DisposableCloud:
             self.run(self._hurry())
 
     async def _hurry(self) -> None:
-        self.cloud.auth.bump()
+        self.cloud.auth.forget()
         for agent in self.cloud.agents:
             if any(not task.done() for task in agent.tasks):
                 await agent.transport.beat(agent.host)

@@ -28,7 +28,9 @@ BODIES: dict[str, Any] = {
     "POST /v3/policies": {"policy": {"blob": "{}", "type": "application/json"}},
     "PATCH /v3/policies/{policy_id}": {"policy": {"blob": "[]"}},
     "POST /v3/services": {"service": {"type": "new", "name": "new"}},
-    "POST /v3/projects": {"project": {"name": "new"}},
+    "POST /v3/projects": {"project": {"name": "new", "domain_id": "default"}},
+    "POST /v3/users": {"user": {"name": "new", "domain_id": "default"}},
+    "POST /v3/groups": {"group": {"name": "new", "domain_id": "default"}},
     "PATCH /v3/projects/{project_id}": {"project": {"description": "new"}},
     "PUT /v3/projects/{project_id}/tags": TAGS,
     "POST /v3/OS-TRUST/trusts": {
@@ -58,9 +60,11 @@ HEADERS = {
 
 
 def meant(operation: Operation, segment: str) -> str:
-    """A role that nobody holds, where one may be changed or deleted."""
+    """A role that nobody holds and a domain that is closed, where one may be changed or deleted."""
     if operation.pattern == "/v3/roles/{role_id}":
         return "free_role"
+    if operation.pattern == "/v3/domains/{domain_id}" and operation.route.method != "GET":
+        return "closed_domain"
     return segment if segment == "{prior_role_id}" else ""
 
 
@@ -80,7 +84,7 @@ def make(maker: Maker, ids: dict[str, Any]) -> None:
     service_id = admin.get("/services").json()["services"][0]["id"]
     group = post("identity", "/groups", {"group": {"name": "group"}}, "admin")["id"]
     away = post("identity", "/domains", {"domain": {"name": "new", "enabled": False}}, "admin")["id"]
-    for where in (f"/projects/{project}", f"/domains/{away}", "/system"):
+    for where in (f"/projects/{project}", "/domains/default", "/system"):
         for whom in (f"groups/{group}", f"users/{user_id}"):
             post("identity", f"{where}/{whom}/roles/{role}", None, "admin", "PUT")
             if where != "/system":
@@ -107,7 +111,8 @@ def make(maker: Maker, ids: dict[str, Any]) -> None:
         "service_id": service_id,
         "identity users": user_id,
         "identity projects": project,
-        "identity domains": away,
+        "identity domains": "default",
+        "closed_domain": away,
         "identity groups": group,
         "identity roles": role,
         "free_role": post("identity", "/roles", {"role": {"name": "manager-of-nothing"}}, "admin")["id"],

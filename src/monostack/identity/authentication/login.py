@@ -122,7 +122,7 @@ def subject(request: Request, db: Db) -> dict[str, Any]:
     window = 0.0
     if request.query.get("allow_expired", "").lower() in TRUE:
         window = request.cloud.settings.identity.allow_expired_seconds
-    found = tokens.known(db, token) or tokens.validate(db, token, window)
+    found = db.cloud.auth.caller(db, token) or tokens.validate(db, token, window)
     if found is None:
         raise not_valid(db, token)
     request.subject_token = found

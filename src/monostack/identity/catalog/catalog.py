@@ -1,15 +1,16 @@
 """The catalogue: where each service answers, as this caller sees it.
 
 URLs may hold places for the caller's ids, in any of the spellings of the last decade. An endpoint with a
-place that the token cannot fill is left out, and so is what is disabled.
+place that the token cannot fill is left out, and so is what is disabled. A project with endpoint filters sees
+only what they leave, and no service without an endpoint.
 
 Source: identity API reference, "Service catalog and endpoints".
 """
 
 import re
 
+from monostack.identity.catalog import filters
 from monostack.identity.tables import ENDPOINTS, SERVICES
-from monostack.identity.tokens import tokens
 from monostack.kit.db import Db
 
 PLACE = re.compile(r"[$%]\(([a-z_]+)\)s")
@@ -17,9 +18,14 @@ PLACE = re.compile(r"[$%]\(([a-z_]+)\)s")
 
 def of(db: Db, user_id: str | None, project_id: str | None) -> list[dict]:
     """The services with their endpoints."""
+    chosen = filters.endpoints_of(db, project_id) if project_id else []
+    if not chosen and not db.cloud.settings.identity.return_all_endpoints_if_no_filter:
+        return []
     places = {"project_id": project_id, "tenant_id": project_id, "user_id": user_id}
     by_service: dict[str, list[dict]] = {}
-    for row in db.all(ENDPOINTS, order="id", enabled=True):
+    for row in chosen or db.all(ENDPOINTS, order="id", enabled=True):
+        if not row["enabled"]:
+            continue
         url = filled(row["url"], places)
         if url is not None:
             by_service.setdefault(row["service_id"], []).append(
@@ -39,6 +45,7 @@ def of(db: Db, user_id: str | None, project_id: str | None) -> list[dict]:
             "name": row["name"] or "",
         }
         for row in db.all(SERVICES, order="id", enabled=True)
+        if not chosen or row["id"] in by_service
     ]
 
 
@@ -51,20 +58,17 @@ def filled(url: str, places: dict[str, str | None]) -> str | None:
 
 
 class Kept:
-    """Catalogues that were made already; dropped together with the validated tokens."""
+    """Catalogues that were made already. Each counts for the epoch it was made in, as validated tokens do."""
 
     def __init__(self) -> None:
-        self._epoch = -1
         self._kept: dict[tuple, list[dict]] = {}
 
     def of(self, db: Db, user_id: str | None, project_id: str | None) -> list[dict]:
-        if not tokens.may_keep(db):
+        if db.writes:
             return of(db, user_id, project_id)
-        epoch = db.cloud.auth.epoch
-        if epoch != self._epoch or len(self._kept) > 1000:
+        if len(self._kept) > 1000:
             self._kept = {}
-            self._epoch = epoch
-        key = (user_id, project_id)
+        key = (db.epoch, user_id, project_id)
         found = self._kept.get(key)
         if found is None:
             found = self._kept[key] = of(db, user_id, project_id)

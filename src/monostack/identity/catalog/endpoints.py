@@ -7,6 +7,7 @@ Source: identity API reference, "Service catalog and endpoints"; what a current 
 
 from __future__ import annotations
 
+from monostack.identity import removal
 from monostack.identity.attributes import asked_for, bad, fixed, invented, missing, show, show_all
 from monostack.identity.catalog.catalog import PLACE
 from monostack.identity.tables import ENDPOINTS, REGIONS, SERVICES
@@ -50,7 +51,7 @@ def create(request: Request, tx: Tx) -> dict:
         enabled=asked.get("enabled", True),
         extra=invented(asked, KNOWN),
     )
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
     return {"endpoint": show(request, SHOWN, row)}
 
 
@@ -63,7 +64,7 @@ def update(request: Request, tx: Tx) -> dict:
     if "region_id" in asked or "region" in asked:
         values["region_id"] = _region(tx, asked)
     tx.set(row, extra=row["extra"] | invented(asked, KNOWN), **values)
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
     return {"endpoint": show(request, SHOWN, row)}
 
 
@@ -88,8 +89,7 @@ def _region(tx: Tx, asked: dict) -> str | None:
 
 
 def delete(request: Request, tx: Tx) -> None:
-    tx.delete(find(tx, request.path["endpoint_id"]))
-    tx.after(tx.cloud.auth.bump)
+    removal.endpoint(tx, find(tx, request.path["endpoint_id"]))
 
 
 def find(db: Db, id: str) -> Row:  # noqa: A002 - the field's word

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from monostack.identity.attributes import asked_for, bad, fixed, invented, missing, show, show_all
+from monostack.identity import removal
+from monostack.identity.attributes import asked_for, bad, fixed, invented, missing, refusing, show, show_all
 from monostack.identity.wire import page, self_link
 from monostack.kit import ids
 from monostack.kit.db import JSON, Column, Db, Row, String, Table, Text, Tx, stamps
 from monostack.kit.request import Request
-from monostack.kit.resource import Field, Route
+from monostack.kit.resource import ANYONE, Field, Route
 
 LONGEST_TYPE = 255
 POLICIES = Table(
@@ -74,7 +75,7 @@ def _checked(asked: dict[str, Any]) -> dict[str, str]:
 
 
 def delete(request: Request, tx: Tx) -> None:
-    tx.delete(find(tx, request.path["policy_id"]))
+    removal.policy(tx, find(tx, request.path["policy_id"]))
 
 
 def find(db: Db, id: str) -> Row:  # noqa: A002 - the field's word
@@ -84,10 +85,15 @@ def find(db: Db, id: str) -> Row:  # noqa: A002 - the field's word
 ONE = "/policies/{policy_id}"
 MADE, CHANGED, GONE = (f"identity.policy.{verb}" for verb in ("created", "updated", "deleted"))
 
+mixed_up = refusing("A policy is made by POST /v3/policies, and changed or deleted as /v3/policies/{its id}.")
+
 ROUTES = (
     Route("GET", "/policies", index, "identity:list_policies", fields=SHOWN),
     Route("POST", "/policies", create, "identity:create_policy", event=MADE),
     Route("GET", ONE, show_one, "identity:get_policy"),
     Route("PATCH", ONE, update, "identity:update_policy", event=CHANGED),
     Route("DELETE", ONE, delete, "identity:delete_policy", event=GONE),
+    Route("PATCH", "/policies", mixed_up, ANYONE),
+    Route("DELETE", "/policies", mixed_up, ANYONE),
+    Route("POST", ONE, mixed_up, ANYONE),
 )

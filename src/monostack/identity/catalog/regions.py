@@ -7,6 +7,7 @@ Source: identity API reference, "Regions"; what a current identity service answe
 
 from __future__ import annotations
 
+from monostack.identity import removal
 from monostack.identity.attributes import asked_for, bad, fixed, invented, missing, show, show_all, taken
 from monostack.identity.tables import ENDPOINTS, REGIONS
 from monostack.identity.wire import page, self_link
@@ -94,7 +95,8 @@ def delete(request: Request, tx: Tx) -> None:
             "Forbidden",
             f"Unable to delete region {names[0]} because it or its child regions have associated endpoints.",
         )
-    tx.delete_all(REGIONS, id=names)
+    for row in family:
+        removal.region(tx, row)
 
 
 def find(db: Db, id: str) -> Row:  # noqa: A002 - the field's word

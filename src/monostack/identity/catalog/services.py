@@ -5,8 +5,9 @@ Source: identity API reference, "Service catalog and endpoints".
 
 from __future__ import annotations
 
+from monostack.identity import removal
 from monostack.identity.attributes import asked_for, fixed, invented, missing, show, show_all
-from monostack.identity.tables import ENDPOINTS, LIMITS, REGISTERED_LIMITS, SERVICES
+from monostack.identity.tables import SERVICES
 from monostack.identity.wire import page, self_link
 from monostack.kit.db import Db, Row, Tx
 from monostack.kit.request import Request
@@ -41,7 +42,7 @@ def create(request: Request, tx: Tx) -> dict:
         enabled=asked.get("enabled", True),
         extra=invented(asked, KNOWN),
     )
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
     return {"service": show(request, SHOWN, row)}
 
 
@@ -51,17 +52,12 @@ def update(request: Request, tx: Tx) -> dict:
     fixed(asked, row)
     values = {name: asked[name] for name in KNOWN if name in asked}
     tx.set(row, extra=row["extra"] | invented(asked, KNOWN), **values)
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
     return {"service": show(request, SHOWN, row)}
 
 
 def delete(request: Request, tx: Tx) -> None:
-    row = find(tx, request.path["service_id"])
-    tx.delete_all(ENDPOINTS, service_id=row["id"])
-    tx.delete_all(LIMITS, service_id=row["id"])
-    tx.delete_all(REGISTERED_LIMITS, service_id=row["id"])
-    tx.delete(row)
-    tx.after(tx.cloud.auth.bump)
+    removal.service(tx, find(tx, request.path["service_id"]))
 
 
 def find(db: Db, id: str) -> Row:  # noqa: A002 - the field's word

@@ -119,7 +119,7 @@ def _roles(tx: Tx, request: Request, asked: list[dict] | None) -> list[str]:
 def delete(request: Request, tx: Tx) -> None:
     borrowed.refuse(request)
     tx.delete(_find(request, tx))
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
 
 
 def _find(request: Request, db: Db) -> Row:

@@ -131,7 +131,7 @@ def _expiry(tx: Tx, text: str | None) -> str | None:
 def delete(request: Request, tx: Tx) -> None:
     borrowed.refuse(request)
     tx.delete(find(tx, request.path["trust_id"]))
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
 
 
 def roles_of(request: Request, db: Db) -> dict:

@@ -131,7 +131,7 @@ def change(tx: Tx, row: Row, asked: dict, known: frozenset[str]) -> None:
     tx.set(row, taken=_name_is_taken(asked.get("name")), **values)
     if was_enabled and not row["enabled"]:
         tokens.end_all(tx, row)
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
 
 
 def delete(request: Request, tx: Tx) -> None:

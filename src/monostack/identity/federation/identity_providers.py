@@ -114,7 +114,7 @@ def update(request: Request, tx: Tx) -> dict:
     if "remote_ids" in asked:
         _call(tx, row, asked["remote_ids"] or ())
     tx.set(row, **values)
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
     return _shown(request, tx, row)
 
 
@@ -128,7 +128,7 @@ def remove(tx: Tx, row: Row) -> None:
         protocols.remove(tx, protocol)
     tx.delete_all(REMOTE_IDS, idp_id=row["id"])
     tx.delete(row)
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
 
 
 def domain_gone(tx: Tx, domain: Row) -> None:

@@ -115,7 +115,7 @@ def _bring_up_to_date(tx: Tx, user: Row, name: str, email: str | None) -> None:
         values["extra"] = user["extra"] | {"email": email}
     if values:
         tx.set(user, **values)
-        tx.after(tx.cloud.auth.bump)
+        tx.ends_tokens()
 
 
 # his groups
@@ -151,7 +151,7 @@ def _join(tx: Tx, user: Row, provider: Row, group_ids: list[str]) -> None:
         tx.delete(row)
     if held:
         tokens.end_all(tx, user)
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
 
 
 def forget_memberships(row: None, tx: Tx) -> Done:

@@ -81,7 +81,7 @@ def remove(tx: Tx, row: Row) -> None:
     """Delete a protocol, and whoever is known only by it."""
     people.forget(tx, row["idp_id"], row["id"])
     tx.delete(row)
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
 
 
 def of_request(request: Request, db: Db) -> Row:

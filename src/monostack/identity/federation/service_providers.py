@@ -52,7 +52,7 @@ def create(request: Request, tx: Tx) -> dict:
         description=asked.get("description"),
         relay_state_prefix=_prefix(asked),
     )
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
     return {"service_provider": request.render(SHOWN, row)}
 
 
@@ -69,13 +69,13 @@ def update(request: Request, tx: Tx) -> dict:
     if "relay_state_prefix" in asked:
         values["relay_state_prefix"] = _prefix(asked)
     tx.set(row, **values)
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
     return {"service_provider": request.render(SHOWN, row)}
 
 
 def delete(request: Request, tx: Tx) -> None:
     tx.delete(_of_request(request, tx))
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
 
 
 def _of_request(request: Request, db: Db) -> Row:

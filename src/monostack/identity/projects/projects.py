@@ -277,7 +277,7 @@ def _change(tx: Tx, row: Row, asked: dict) -> None:
     tx.set(row, taken=_taken(asked.get("name"), "another"), **values)
     if was_enabled and not row["enabled"]:
         tokens.end_all(tx, row)
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
 
 
 def _check_enabling(tx: Tx, row: Row, enabled: bool) -> None:

@@ -77,7 +77,7 @@ class Door:
                 tx.insert(ASSIGNMENTS, role_id=role["id"], **where)
         except Taken:
             return Response(204)
-        tx.after(tx.cloud.auth.bump)
+        tx.ends_tokens()
         return Response(204)
 
     def take(self, request: Request, tx: Tx) -> None:
@@ -89,7 +89,7 @@ class Door:
             "inherited": self.inherited,
         }
         tx.delete(row)
-        tx.after(tx.cloud.auth.bump)
+        tx.ends_tokens()
 
     def _named(self, request: Request) -> dict:
         """The conditions on the assignments that the path names."""

@@ -46,6 +46,26 @@ def target(request: Request, db: Db) -> dict:
     return target_of(find(db, request.path["role_id"], lock=False))
 
 
+def rule_of(request: Request, db: Db) -> str:
+    """A domain's own role has rules of its own."""
+    verb = {"GET": "get", "HEAD": "get", "PATCH": "update", "DELETE": "delete"}[request.method]
+    of_domain = find(db, request.path["role_id"], lock=False)["domain_id"]
+    return f"identity:{verb}_domain_role" if of_domain else f"identity:{verb}_role"
+
+
+def rule_of_new(request: Request, db: Db) -> str:
+    of_domain = asked_for(request, "role").get("domain_id")
+    return "identity:create_domain_role" if of_domain else "identity:create_role"
+
+
+def rule_of_list(request: Request, db: Db) -> str:
+    return "identity:list_domain_roles" if request.query.get("domain_id") else "identity:list_roles"
+
+
+def target_of_new(request: Request, db: Db) -> dict:
+    return {"target.role.domain_id": asked_for(request, "role").get("domain_id") or None}
+
+
 def target_of_pair(request: Request, db: Db) -> dict:
     """The same for the roles of an inference."""
     for name in ("prior_role_id", "implied_role_id"):
@@ -64,23 +84,20 @@ def target_of(row: Row) -> dict:
 
 def index(request: Request, db: Db) -> dict:
     where = {}
-    if request.query.get("domain_id"):
-        request.demand("identity:list_domain_roles")
-    else:
+    if not request.query.get("domain_id"):
         where["domain_id"] = ""
     found = page(db, ROLES, request, **where)
     return request.list("roles", show_all(request, SHOWN, found), found)
 
 
 def show_one(request: Request, db: Db) -> dict:
-    return {"role": show(request, SHOWN, _allowed(request, db, "identity:get_domain_role"))}
+    return {"role": show(request, SHOWN, find(db, request.path["role_id"]))}
 
 
 def create(request: Request, tx: Tx) -> dict:
     asked = asked_for(request, "role")
     domain_id = asked.get("domain_id") or ""
     if domain_id:
-        request.demand("identity:create_domain_role", {"target.role.domain_id": domain_id})
         domains.find(tx, domain_id)
     row = tx.insert(
         ROLES,
@@ -101,7 +118,7 @@ def _taken(name: str, domain_id: str) -> Error:
 
 def update(request: Request, tx: Tx) -> dict:
     asked = asked_for(request, "role")
-    row = _allowed(request, tx, "identity:update_domain_role")
+    row = find(tx, request.path["role_id"])
     fixed(asked, row)
     if asked.get("domain_id", row["domain_id"] or None) != (row["domain_id"] or None):
         raise bad("Update of `domain_id` is not allowed.")
@@ -115,22 +132,14 @@ def update(request: Request, tx: Tx) -> dict:
         extra=row["extra"] | invented(asked, KNOWN),
         **values,
     )
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
     return {"role": show(request, SHOWN, row)}
 
 
 def delete(request: Request, tx: Tx) -> None:
-    row = _allowed(request, tx, "identity:delete_domain_role")
+    row = find(tx, request.path["role_id"])
     mutable("role", row)
     removal.role(tx, row)
-
-
-def _allowed(request: Request, db: Db, rule_of_domains: str) -> Row:
-    """The role; a domain's own asks for its own rule as well."""
-    row = find(db, request.path["role_id"])
-    if row["domain_id"]:
-        request.demand(rule_of_domains, target_of(row))
-    return row
 
 
 def find(db: Db, id: str, lock: bool | None = None) -> Row:  # noqa: A002 - the field's word
@@ -176,7 +185,7 @@ def imply(request: Request, tx: Tx) -> dict:
         implied_role_id=implied["id"],
     )
     request.subject = prior["id"]
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
     return _inference(request, prior, implied)
 
 
@@ -184,7 +193,7 @@ def imply_no_more(request: Request, tx: Tx) -> None:
     prior, implied = _pair(request, tx)
     tx.delete(_existing(tx, prior, implied))
     request.subject = prior["id"]
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
 
 
 def check_implication(request: Request, db: Db) -> Response:
@@ -238,16 +247,32 @@ def _brief(request: Request, row: Row) -> dict:
 IMPLIES = "/roles/{prior_role_id}/implies"
 
 ROUTES = (
-    Route("GET", "/roles", index, "identity:list_roles", query="roles.index", fields=LISTED),
     Route(
-        "POST", "/roles", create, "identity:create_role", body="roles.create", event="identity.role.created"
+        "GET",
+        "/roles",
+        index,
+        "identity:list_roles",
+        rule_of=rule_of_list,
+        query="roles.index",
+        fields=LISTED,
     ),
-    Route("GET", "/roles/{role_id}", show_one, "identity:get_role", target=target),
+    Route(
+        "POST",
+        "/roles",
+        create,
+        "identity:create_role",
+        rule_of=rule_of_new,
+        target=target_of_new,
+        body="roles.create",
+        event="identity.role.created",
+    ),
+    Route("GET", "/roles/{role_id}", show_one, "identity:get_role", rule_of=rule_of, target=target),
     Route(
         "PATCH",
         "/roles/{role_id}",
         update,
         "identity:update_role",
+        rule_of=rule_of,
         target=target,
         body="roles.update",
         event="identity.role.updated",
@@ -257,6 +282,7 @@ ROUTES = (
         "/roles/{role_id}",
         delete,
         "identity:delete_role",
+        rule_of=rule_of,
         target=target,
         event="identity.role.deleted",
     ),

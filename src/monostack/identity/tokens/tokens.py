@@ -198,24 +198,7 @@ def validate(db: Db, token: str, expired_for: float = 0.0) -> Caller | None:
     described = _describe(db, claims)
     if described is None or described[1] != claims.epoch or _revoked(db, claims):
         return None
-    found = caller(claims, described[0])
-    if may_keep(db) and found.expires > db.cloud.clock.time():
-        db.cloud.auth.keep(token, found)
-    return found
-
-
-def known(db: Db, token: str) -> Caller | None:
-    """The caller behind a token that was validated lately."""
-    found = db.cloud.auth.kept.get(token)
-    return found if found is not None and found.expires > db.cloud.clock.time() else None
-
-
-def may_keep(db: Db) -> bool:
-    """Whether what this snapshot shows may be kept until the next change is told.
-
-    Only where reads run on the event loop's thread, as changes are told there too: a snapshot of another
-    thread may be older than the change that was told last."""
-    return not db.writes and db.cloud.engine.name == "sqlite"
+    return caller(claims, described[0])
 
 
 def caller(claims: Claims, body: dict) -> Caller:
@@ -247,13 +230,13 @@ def revoke(tx: Tx, claims: Claims) -> None:
         chain_id=claims.chain_id if first else None,
         forget_at=clock.from_seconds(asked_until),
     )
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
 
 
 def end_all(tx: Tx, row: Row) -> None:
     """End every token of a user, or for a project or domain, for good."""
     tx.set(row, epoch=(row["epoch"] or 0) + 1)
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
 
 
 def forget_revocations(row: None, tx: Tx) -> Done:

@@ -133,7 +133,7 @@ def add(request: Request, tx: Tx) -> Response:
             tx.insert(MEMBERSHIPS, group_id=group["id"], user_id=user["id"])
     except Taken:
         return Response(204)
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
     return Response(204)
 
 
@@ -141,7 +141,7 @@ def remove(request: Request, tx: Tx) -> None:
     row = _membership(request, tx)
     request.subject = row["group_id"]
     tx.delete(row)
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
 
 
 def _membership(request: Request, db: Db) -> Row:

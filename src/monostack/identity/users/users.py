@@ -186,7 +186,7 @@ def _update(tx: Tx, request: Request, asked: dict, stored: str | None) -> Row:
     tx.set(row, taken=taken("user", f"Duplicate entry found with name {asked.get('name')}"), **values)
     if "password" in asked or values.get("enabled") is False:
         tokens.end_all(tx, row)
-    tx.after(tx.cloud.auth.bump)
+    tx.ends_tokens()
     request.subject = row["id"]
     return row
 

@@ -19,6 +19,8 @@ class Connection(Protocol):
     """What `Db` and `Tx` need of a driver's connection."""
 
     statements: Statements
+    epoch: int | None
+    """What the watched statement gave when the transaction began; None where nobody else writes."""
 
     def fetch(self, sql: str, values: tuple) -> list[tuple]: ...
     def change(self, sql: str, values: tuple) -> int: ...
@@ -28,6 +30,8 @@ class Connection(Protocol):
 
 class Engine(Protocol):
     name: str
+    shared: bool
+    """Whether other processes may write to the same database."""
 
     async def read(self, function: Callable, *args) -> Any: ...
     async def write(self, function: Callable, *args) -> Any: ...

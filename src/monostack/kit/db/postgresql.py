@@ -26,23 +26,40 @@ from monostack.kit.errors import Error
 if TYPE_CHECKING:
     from monostack.cloud import Cloud
 
+READ = "begin isolation level repeatable read read only"
+WRITE = "begin isolation level read committed"
 THREADS = 8
 UNKEPT = "A value is longer than can be kept, or holds a NUL character."
 TRIES = 8
 
 
 class PostgresConnection:
+    """One connection in autocommit mode; transactions are opened by hand, so that BEGIN takes along what must
+    be known at the start of each: one round trip for both."""
+
     def __init__(self, url: str, statements: Statements) -> None:
         self.statements = statements
         self.url = url
         self.raw: psycopg.Connection | None = None
+        self.epoch: int | None = None
 
     def open(self) -> psycopg.Connection:
         if self.raw is None or self.raw.closed or self.raw.broken:
-            self.raw = psycopg.connect(self.url, connect_timeout=5)
+            self.raw = psycopg.connect(self.url, connect_timeout=5, autocommit=True)
             self.raw.execute("set timezone to 'UTC'")
-            self.raw.commit()
         return self.raw
+
+    def begin(self, words: str, watched: str | None) -> psycopg.Connection:
+        """Open a transaction and read the one number that `watched` selects."""
+        raw = self.open()
+        if watched is None:
+            raw.execute(words, prepare=False)
+            return raw
+        answers = raw.execute(f"{words}; {watched}", prepare=False)
+        answers.nextset()
+        row = answers.fetchone()
+        self.epoch = row[0] if row else -1
+        return raw
 
     def fetch(self, sql: str, values: tuple) -> list[tuple]:
         try:
@@ -78,9 +95,12 @@ class PostgresConnection:
 
 class PostgresEngine:
     name = "postgresql"
+    shared = True
 
     def __init__(self, url: str, cloud: Cloud) -> None:
         self.url = url
+        self.watched: str | None = None
+        self.counting: str | None = None
         self.cloud = cloud
         self.dialect = dialect_module.dialect(paramstyle="format")
         # what SQLAlchemy would ask the server: a backslash in a text is a backslash (LIKE ... ESCAPE)
@@ -102,8 +122,7 @@ class PostgresEngine:
         connection = self._connection()
         for attempt in range(TRIES):
             try:
-                raw = connection.open()
-                raw.execute("set transaction isolation level repeatable read read only")
+                raw = connection.begin(READ, self.watched)
                 result = function(Db(connection, self.cloud), *args)
                 raw.commit()
                 return result
@@ -115,6 +134,11 @@ class PostgresEngine:
                     connection.raw.rollback()
                 raise
         raise AssertionError("unreachable")
+
+    def watch(self, seen: str, counted_up: str) -> None:
+        """Read a number with every BEGIN (`seen`), and change it as the last statement of the transactions
+        that say so (`counted_up`)."""
+        self.watched, self.counting = seen, counted_up
 
     async def read(self, function: Callable, *args) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self.threads, self.now, function, *args)
@@ -146,7 +170,7 @@ class PostgresEngine:
             error = result = None
             committing = False
             try:
-                raw = connection.open()
+                raw = connection.begin(WRITE, self.watched)
                 tx = Tx(connection, self.cloud)
                 try:
                     result = function(tx, *args)
@@ -161,6 +185,8 @@ class PostgresEngine:
                 if error is not None and not tx.kept:
                     raw.rollback()
                     return None, error, []
+                if tx.counts_up and self.counting is not None:
+                    raw.execute(self.counting)
                 committing = True
                 point("db.commit.before")
                 raw.commit()
@@ -192,9 +218,9 @@ class PostgresEngine:
     def define(self, statements: list[str]) -> None:
         """Run data definition statements in one transaction."""
         raw = self._connection().open()
-        for statement in statements:
-            raw.execute(statement)
-        raw.commit()
+        with raw.transaction():
+            for statement in statements:
+                raw.execute(statement)
 
     def columns(self) -> dict[str, set[str]]:
         """What the database has: table -> names of columns (indexes under the key "index:NAME")."""
@@ -210,7 +236,6 @@ class PostgresEngine:
             "select indexname from pg_indexes where schemaname = current_schema()"
         ).fetchall():
             out["index:" + name] = set()
-        raw.commit()
         return out
 
     def empty(self) -> None:
@@ -223,17 +248,15 @@ class PostgresEngine:
         sequences = raw.execute(
             "select sequencename from pg_sequences where schemaname = current_schema()"
         ).fetchall()
-        raw.commit()
         words = ["set local session_replication_role = replica"]
         words += [f'delete from "{name}"' for (name,) in tables]
         words += [f'alter sequence "{name}" restart' for (name,) in sequences]
         for attempt in range(TRIES):
             try:
-                raw.execute(";".join(words))
-                raw.commit()
+                with raw.transaction():
+                    raw.execute(";".join(words))
                 return
             except psycopg.errors.DeadlockDetected as reason:
-                raw.rollback()
                 self._pause(attempt, reason)
 
     def close(self) -> None:

@@ -61,6 +61,8 @@ log = logging.getLogger(__name__)
 class SqliteConnection:
     """One connection in autocommit mode; transactions are opened by hand."""
 
+    epoch = None
+
     def __init__(self, path: str, statements: Statements) -> None:
         self.statements = statements
         self.raw = sqlite3.connect(
@@ -126,6 +128,7 @@ class Item:
 
 class SqliteEngine:
     name = "sqlite"
+    shared = False
 
     def __init__(self, path: str, cloud: Cloud) -> None:
         self.path = path

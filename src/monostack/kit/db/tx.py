@@ -81,6 +81,12 @@ class Db:
         self.statements = connection.statements
         self.now = cloud.clock.now()
 
+    @property
+    def epoch(self) -> int:
+        """How often tokens were ended, as this snapshot has it; see `monostack.kit.auth`."""
+        seen = self.connection.epoch
+        return self.cloud.auth.epoch if seen is None else seen
+
     def run(self, statement: Query, /, **values) -> list[Row]:
         """Rows of a kept statement."""
         compiled = self.statements.get(statement, lambda: statement.statement, statement.table)
@@ -217,6 +223,7 @@ class Tx(Db):
         super().__init__(connection, cloud)
         self.effects: list[tuple[Callable, tuple]] = []
         self.kept = False
+        self.counts_up = False
         self._depth = 0
 
     def execute(self, statement: Query, /, **values) -> int:
@@ -348,6 +355,12 @@ class Tx(Db):
     def keep(self) -> None:
         """Commit even if the handler raises an Error afterwards (a failed login must be counted)."""
         self.kept = True
+
+    def ends_tokens(self) -> None:
+        """This change may make a token wrong, or what its holder is told: whatever is kept of callers, in any
+        process, does not count for a request that begins after it was answered."""
+        self.counts_up = True
+        self.after(self.cloud.auth.forget)
 
     def wake(self, loop: str) -> None:
         """Hint to a loop that one of its rows is due. Losing the hint costs a poll interval."""
