@@ -103,6 +103,9 @@ MIXED_UP = {
     "identity PATCH /policies",
     "identity DELETE /policies",
     "identity POST /policies/{policy_id}",
+    "identity PUT /OS-FEDERATION/mappings",
+    "identity PATCH /OS-FEDERATION/mappings",
+    "identity DELETE /OS-FEDERATION/mappings",
 }
 """Requests that take a list for a thing in it: they are told so and change nothing."""
 

@@ -18,7 +18,7 @@ from monostack.identity.federation.tables import MAPPINGS
 from monostack.identity.wire import page, self_link
 from monostack.kit.db import Db, Row, Tx
 from monostack.kit.request import Request
-from monostack.kit.resource import Field, Route
+from monostack.kit.resource import ANYONE, Field, Route
 from monostack.kit.schemas import Validator
 
 VERSIONS = ("1.0", "2.0", "3.0")
@@ -143,7 +143,5 @@ ROUTES = (
         "identity:delete_mapping",
         event="identity.federation_mapping.deleted",
     ),
-    Route("PUT", PATH, nameless, "identity:create_mapping"),
-    Route("PATCH", PATH, nameless, "identity:update_mapping"),
-    Route("DELETE", PATH, nameless, "identity:delete_mapping"),
+    *(Route(method, PATH, nameless, ANYONE) for method in ("PUT", "PATCH", "DELETE")),
 )
