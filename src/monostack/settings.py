@@ -47,6 +47,8 @@ class Identity:
     return_all_endpoints_if_no_filter: bool = True
     admin_password: str = ""
     demo_password: str = ""
+    directory_timeout_seconds: float = 5.0
+    directory_cache_seconds: int = 300
 
 
 @dataclass

@@ -81,3 +81,18 @@ def test_an_installation_that_brought_nothing_is_not_believed(monkeypatch):
     monkeypatch.setattr(requirements, "_apt", lambda *_: None)
     with pytest.raises(Missing, match="not there: no-such-command-anywhere"):
         requirements.ensure([ABSENT], out=io.StringIO())
+
+
+@pytest.mark.parametrize("theirs", [None, "#!/bin/sh\nexit 0\n"])
+def test_what_is_installed_is_not_started(monkeypatch, tmp_path, theirs):
+    policy = tmp_path / "policy-rc.d"
+    if theirs:
+        policy.write_text(theirs)
+    seen = []
+    monkeypatch.setattr(requirements, "NOT_STARTED", policy)
+    monkeypatch.setattr(requirements, "_apt", lambda *_: seen.append(policy.read_text()))
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    with pytest.raises(Missing, match="yet not there"):
+        requirements.ensure([ABSENT], out=io.StringIO())
+    assert seen == [theirs or "#!/bin/sh\nexit 101\n"] * 2
+    assert policy.exists() is bool(theirs)

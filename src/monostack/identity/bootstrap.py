@@ -34,6 +34,7 @@ from monostack.kit.db import Tx
 
 if TYPE_CHECKING:
     from monostack.cloud import Cloud
+    from monostack.identity.ldap.directories import Directories
 
 DEFAULT_DOMAIN = "default"
 ROLE_CHAIN = ("admin", "manager", "member", "reader")
@@ -49,8 +50,19 @@ class Runtime:
         self.credential_keys = keys.Keys(cloud.state / "credential-keys")
         self.verified = passwords.Verified()
         self.catalogs = Kept()
+        self._cloud = cloud
+        self._directories: Directories | None = None
         self._rounds = cloud.settings.identity.password_rounds
         self._nobodys_hash: str | None = None
+
+    @property
+    def directories(self) -> Directories:
+        """The directories that domains have; nothing of them is imported before the first one is asked."""
+        if self._directories is None:
+            from monostack.identity.ldap.directories import Directories
+
+            self._directories = Directories(self._cloud)
+        return self._directories
 
     @property
     def nobodys_hash(self) -> str:

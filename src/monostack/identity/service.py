@@ -26,7 +26,7 @@ from monostack.identity.federation import tables as federation_tables
 from monostack.identity.projects import projects, tags
 from monostack.identity.roles import assignments, role_assignments, roles
 from monostack.identity.tokens import tokens
-from monostack.identity.users import groups, users
+from monostack.identity.users import groups, sources, users
 from monostack.identity.wire import IdentityWire
 from monostack.kit.resource import Service
 
@@ -71,8 +71,11 @@ SERVICE = Service(
     endpoint="/v3",
     routes=tuple(route for room in ROOMS for route in room.ROUTES),
     tables=(*tables.TABLES, *catalog_tables.TABLES, *federation_tables.TABLES, policies.POLICIES),
-    loops=(tokens.FORGETTING, people.FORGETTING),
-    hooks=(("identity.domain.delete", identity_providers.domain_gone),),
+    loops=(tokens.FORGETTING, people.FORGETTING, sources.WATCHING),
+    hooks=(
+        ("identity.domain.delete", identity_providers.domain_gone),
+        ("identity.domain.configured", sources.configured),
+    ),
     bootstrap=bootstrap.bootstrap,
     overview=(
         ("projects", tables.PROJECTS, ("id", "name", "domain_id", "enabled")),

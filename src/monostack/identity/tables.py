@@ -41,12 +41,19 @@ USERS = Table(
     Column("extra", JSON),
     Column("epoch", Integer, default=lambda: 0),
     Column("origin", String(64), default=lambda: ""),
+    Column("directory_id", String(255)),
+    Column("directory_dn", Text),
+    Column("seen_at", Time, index=True),
+    Column("watched_until", Time),
     *stamps(),
     Unique("domain_id", "name", "origin"),
     id=ids.new_hex,
 )
 """`origin` is empty for a user of our own. One for whom an identity provider vouches has his own id there:
-names of such are the provider's affair and need not be unique."""
+names of such are the provider's affair and need not be unique.
+
+A user who lives in a directory is mirrored here: `seen_at` says when he was seen there last, and is null
+for a user of our own. While he may have a token (`watched_until`) the directory is asked again and again."""
 
 GROUPS = Table(
     "identity_groups",
@@ -54,6 +61,9 @@ GROUPS = Table(
     Column("domain_id", String(64), nullable=False),
     Column("description", Text),
     Column("extra", JSON),
+    Column("directory_id", String(255)),
+    Column("directory_dn", Text),
+    Column("seen_at", Time),
     *stamps(),
     Unique("domain_id", "name"),
     id=ids.new_hex,

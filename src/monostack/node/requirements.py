@@ -15,7 +15,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from monostack.node import guest_image
@@ -46,11 +48,15 @@ VISITOR = (
 
 TESTS = (
     Need("/usr/lib/postgresql/*/bin/postgres", "postgresql", "the second database: the tests run on both"),
+    Need("slapd", "slapd", "a directory for users to live in, as they do in a company's"),
     Need("ip", "iproute2", "the tests look at networks with it"),
     Need("sysctl", "procps", "the tests look at the kernel's settings with it"),
 )
 
 PACKAGES: tuple[Need, ...] = GUESTS + NETWORKS + GUEST_IMAGE + VISITOR + TESTS
+
+NOT_STARTED = Path("/usr/sbin/policy-rc.d")
+"""What Debian's packages ask before they start anything; 101 is no."""
 
 HYPERVISORS = ("qemu", "simulated")
 FOLDERS_OF_ROOT = ("/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -103,11 +109,27 @@ def ensure(wanted: Iterable[Need], install: bool = True, out: TextIO = sys.stder
     if shutil.which("apt-get") is None:
         raise Missing(f"These are missing, and this system has no apt-get to install them by:\n{listed}")
     print(f"Installing from Debian:\n{listed}", file=out, flush=True)
-    _apt("update", "-qq")
-    _apt("install", "-y", "-qq", "--no-install-recommends", *packages)
+    with _nobody_starts_them():
+        _apt("update", "-qq")
+        _apt("install", "-y", "-qq", "--no-install-recommends", *packages)
     still = absent(lacking)
     if still:
         raise Missing(f"Installed, and yet not there: {', '.join(need.command for need in still)}.")
+
+
+@contextmanager
+def _nobody_starts_them() -> Iterator[None]:
+    """Some packages start a daemon of the whole system when they are installed; we want the programs alone.
+    Where the administrator has said what may be started, his word stands."""
+    if NOT_STARTED.exists():
+        yield
+        return
+    NOT_STARTED.write_text("#!/bin/sh\nexit 101\n")
+    NOT_STARTED.chmod(0o755)
+    try:
+        yield
+    finally:
+        NOT_STARTED.unlink(missing_ok=True)
 
 
 def _apt(*arguments: str) -> None:

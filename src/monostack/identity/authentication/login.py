@@ -21,6 +21,7 @@ from monostack.identity.authentication.methods.token import not_valid
 from monostack.identity.authentication.verifying import refused
 from monostack.identity.tokens import tokens
 from monostack.identity.tokens.claims import Claims, new_audit_id
+from monostack.identity.users import sources
 from monostack.kit.clock import seconds
 from monostack.kit.context import Context
 from monostack.kit.db import Db, Row, Tx
@@ -39,6 +40,7 @@ async def issue(request: Request, ctx: Context) -> Response:
     proofs += [await method.prove(ctx, asked) for method, asked in login.asked]
     if len({proof.user_id for proof in proofs}) != 1:
         raise refused()
+    await sources.watch(ctx, proofs[0].user_id)
     run = ctx.write if login.scope == bodies.TRUST else ctx.read
     token, body = await run(_issue, login, proofs)
     if "nocatalog" not in request.query and "roles" in body:

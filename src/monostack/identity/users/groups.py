@@ -20,8 +20,9 @@ from monostack.identity.attributes import (
 )
 from monostack.identity.domains import domains
 from monostack.identity.tables import GROUPS, MEMBERSHIPS, USERS
-from monostack.identity.users import users
+from monostack.identity.users import sources, users
 from monostack.identity.wire import cut, page, self_link
+from monostack.kit.context import Context
 from monostack.kit.db import Db, Row, Taken, Tx, query
 from monostack.kit.errors import Error
 from monostack.kit.request import Request
@@ -73,20 +74,34 @@ def own(request: Request, db: Db) -> dict:
     return {"target.group.domain_id": request.caller.domain_id}
 
 
-def index(request: Request, db: Db) -> dict:
+async def index(request: Request, ctx: Context) -> dict:
+    return await ctx.read(_listed, request, await sources.found(ctx, request, GROUPS))
+
+
+def _listed(db: Db, request: Request, elsewhere: frozenset[str] | None) -> dict:
     where = {"domain_id": request.caller.domain_id} if request.caller.domain_id else {}
-    found = page(db, GROUPS, request, **where)
+    found = page(db, GROUPS, request, sources.both(None, elsewhere), **where)
     return request.list("groups", show_all(request, SHOWN, found), found)
 
 
-def show_one(request: Request, db: Db) -> dict:
-    return {"group": show(request, SHOWN, find(db, request.path["group_id"]))}
+async def show_one(request: Request, ctx: Context) -> dict:
+    return {"group": show(request, SHOWN, await _now(request, ctx))}
+
+
+async def _now(request: Request, ctx: Context) -> Row:
+    """The group of the path as it is where it lives; raises Error 404."""
+    group_id = request.path["group_id"]
+    row = await sources.renewed(ctx, await ctx.read(find, group_id))
+    if row is None:
+        raise missing("group", group_id)
+    return row
 
 
 def create(request: Request, tx: Tx) -> dict:
     asked = asked_for(request, "group")
     domain_id = domains.meant(request, tx, asked)
     domains.find(tx, domain_id)
+    sources.must_take(tx, domain_id)
     words = f"Duplicate entry found with name {asked['name']} at domain ID {domain_id}"
     row = tx.insert(
         GROUPS,
@@ -102,6 +117,7 @@ def create(request: Request, tx: Tx) -> dict:
 def update(request: Request, tx: Tx) -> dict:
     asked = asked_for(request, "group")
     row = find(tx, request.path["group_id"])
+    sources.must_be_ours(row)
     fixed(asked, row)
     same_domain(asked, row)
     values = {name: asked[name] for name in ("name", "description") if name in asked}
@@ -111,22 +127,30 @@ def update(request: Request, tx: Tx) -> dict:
 
 
 def delete(request: Request, tx: Tx) -> None:
-    removal.group(tx, find(tx, request.path["group_id"]))
+    row = find(tx, request.path["group_id"])
+    sources.must_be_ours(row)
+    removal.group(tx, row)
 
 
-def members(request: Request, db: Db) -> dict:
-    row = find(db, request.path["group_id"])
-    found = cut(db.run(_MEMBERS, group_id=row["id"]), request)
+async def members(request: Request, ctx: Context) -> dict:
+    await sources.renew_members(ctx, await _now(request, ctx))
+    return await ctx.read(_members, request)
+
+
+def _members(db: Db, request: Request) -> dict:
+    found = cut(db.run(_MEMBERS, group_id=request.path["group_id"]), request)
     return request.list("users", show_all(request, users.SHOWN, found), found)
 
 
-def check(request: Request, db: Db) -> Response:
-    _membership(request, db)
+async def check(request: Request, ctx: Context) -> Response:
+    await sources.renew_members(ctx, await _now(request, ctx))
+    await ctx.read(lambda db: _membership(request, db))
     return Response(204)
 
 
 def add(request: Request, tx: Tx) -> Response:
     group, user = find(tx, request.path["group_id"]), users.find(tx, request.path["user_id"])
+    sources.must_be_of_one_source(group, user)
     request.subject = group["id"]
     try:
         with tx.nested():
@@ -138,6 +162,7 @@ def add(request: Request, tx: Tx) -> Response:
 
 
 def remove(request: Request, tx: Tx) -> None:
+    sources.must_be_ours(find(tx, request.path["group_id"]))
     row = _membership(request, tx)
     request.subject = row["group_id"]
     tx.delete(row)
@@ -152,10 +177,14 @@ def _membership(request: Request, db: Db) -> Row:
     )
 
 
-def of_user(request: Request, db: Db) -> dict:
+async def of_user(request: Request, ctx: Context) -> dict:
     """The groups that a user is in."""
-    row = users.find(db, request.path["user_id"])
-    found = cut(db.run(_OF_USER, user_id=row["id"]), request)
+    await sources.renew_groups_of(ctx, await ctx.read(users.find, request.path["user_id"]))
+    return await ctx.read(_of_user, request)
+
+
+def _of_user(db: Db, request: Request) -> dict:
+    found = cut(db.run(_OF_USER, user_id=request.path["user_id"]), request)
     return request.list("groups", show_all(request, OF_USER, found), found)
 
 

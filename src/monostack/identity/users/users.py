@@ -33,6 +33,7 @@ from monostack.identity.tables import (
     USERS,
 )
 from monostack.identity.tokens import tokens
+from monostack.identity.users import sources
 from monostack.identity.wire import MALFORMED, boolean_filter, cut, page, self_link
 from monostack.kit import clock
 from monostack.kit.context import Context
@@ -91,9 +92,14 @@ def own(request: Request, db: Db) -> dict:
     return {"target.domain_id": request.caller.domain_id}
 
 
-def index(request: Request, db: Db) -> dict:
+async def index(request: Request, ctx: Context) -> dict:
+    return await ctx.read(_listed, request, await sources.found(ctx, request, USERS))
+
+
+def _listed(db: Db, request: Request, elsewhere: frozenset[str] | None) -> dict:
+    """The users of our own, and of those who live elsewhere the ones that were found there just now."""
     where = {"domain_id": request.caller.domain_id} if request.caller.domain_id else {}
-    found = page(db, USERS, request, _expiring(request), **where)
+    found = page(db, USERS, request, sources.both(_expiring(request), elsewhere), **where)
     return request.list("users", show_all(request, SHOWN, found), found)
 
 
@@ -114,8 +120,12 @@ def _expiring(request: Request):
     return lambda row: row["password_expires_at"] is not None and compare(row["password_expires_at"], moment)
 
 
-def show_one(request: Request, db: Db) -> dict:
-    return {"user": show(request, SHOWN, find(db, request.path["user_id"]))}
+async def show_one(request: Request, ctx: Context) -> dict:
+    user_id = request.path["user_id"]
+    row = await sources.renewed(ctx, await ctx.read(find, user_id))
+    if row is None:
+        raise missing("user", user_id)
+    return {"user": show(request, SHOWN, row)}
 
 
 async def create(request: Request, ctx: Context) -> Response:
@@ -128,6 +138,7 @@ async def create(request: Request, ctx: Context) -> Response:
 def _insert(tx: Tx, request: Request, asked: dict, stored: str | None) -> Row:
     domain_id = domains.meant(request, tx, asked)
     domains.find(tx, domain_id)
+    sources.must_take(tx, domain_id)
     words = f"Duplicate entry found with name {asked['name']} at domain ID {domain_id}"
     row = tx.insert(
         USERS,
@@ -170,6 +181,7 @@ async def update(request: Request, ctx: Context) -> dict:
 
 def _update(tx: Tx, request: Request, asked: dict, stored: str | None) -> Row:
     row = find(tx, request.path["user_id"])
+    sources.must_be_ours(row)
     fixed(asked, row)
     same_domain(asked, row)
     values = {"extra": row["extra"] | invented(asked, KNOWN)}
@@ -192,7 +204,9 @@ def _update(tx: Tx, request: Request, asked: dict, stored: str | None) -> Row:
 
 
 def delete(request: Request, tx: Tx) -> None:
-    removal.user(tx, find(tx, request.path["user_id"]))
+    row = find(tx, request.path["user_id"])
+    sources.must_be_ours(row)
+    removal.user(tx, row)
 
 
 async def change_password(request: Request, ctx: Context) -> Response:

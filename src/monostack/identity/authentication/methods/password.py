@@ -9,8 +9,9 @@ from monostack.identity.authentication import bodies, naming
 from monostack.identity.authentication.methods.method import Method, Proof
 from monostack.identity.authentication.verifying import matching, refused
 from monostack.identity.tables import USERS
+from monostack.identity.users import sources
 from monostack.kit.context import Context
-from monostack.kit.db import Db
+from monostack.kit.db import Db, Row
 
 NAME = "password"
 FIELD = "identity/password"
@@ -28,6 +29,10 @@ def read(asked: Any, auth: Mapping[str, Any]) -> dict[str, Any]:
 
 async def prove(ctx: Context, asked: dict[str, Any]) -> Proof:
     user = await ctx.read(naming.user, asked)
+    if user is None or user["seen_at"] is not None:
+        elsewhere = await _in_directory(ctx, user, asked)
+        if elsewhere is not None:
+            return elsewhere
     user = await matching(ctx, user, asked.get("password") or "")
 
     def still(db: Db) -> None:
@@ -35,6 +40,18 @@ async def prove(ctx: Context, asked: dict[str, Any]) -> Proof:
             raise refused()
 
     return Proof(user["id"], (NAME,), still)
+
+
+async def _in_directory(ctx: Context, user: Row | None, asked: dict[str, Any]) -> Proof | None:
+    """The proof of a user who lives in a directory and is let in there."""
+    domain_id = await ctx.read(naming.domain, asked["domain"]) if "domain" in asked else None
+    found = await sources.logged_in(ctx, user, asked, domain_id)
+
+    def still(db: Db) -> None:
+        if db.one(USERS, id=found["id"], enabled=True) is None:
+            raise refused()
+
+    return None if found is None else Proof(found["id"], (NAME,), still)
 
 
 METHOD = Method(NAME, read, prove)

@@ -1,0 +1,1 @@
+"""Users and groups that live in a directory (LDAP) and are only read here."""
