@@ -11,6 +11,7 @@ from monostack.identity.catalog.tables import (
 )
 from monostack.identity.federation.tables import EXPIRING_MEMBERSHIPS, FEDERATED_USERS
 from monostack.identity.tables import (
+    ACCESS_RULES,
     APPLICATION_CREDENTIALS,
     ASSIGNMENTS,
     CREDENTIALS,
@@ -43,7 +44,14 @@ def project(tx: Tx, row: Row) -> None:
 def user(tx: Tx, row: Row) -> None:
     tx.hook("identity.user.delete", row)
     tx.delete_all(ASSIGNMENTS, actor_id=row["id"])
-    for table in (MEMBERSHIPS, APPLICATION_CREDENTIALS, CREDENTIALS, FEDERATED_USERS, EXPIRING_MEMBERSHIPS):
+    for table in (
+        MEMBERSHIPS,
+        APPLICATION_CREDENTIALS,
+        ACCESS_RULES,
+        CREDENTIALS,
+        FEDERATED_USERS,
+        EXPIRING_MEMBERSHIPS,
+    ):
         tx.delete_all(table, user_id=row["id"])
     tx.delete_all(TRUSTS, trustor_user_id=row["id"])
     tx.delete_all(TRUSTS, trustee_user_id=row["id"])

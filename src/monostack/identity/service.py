@@ -13,7 +13,7 @@ from monostack.identity.catalog import (
 )
 from monostack.identity.catalog import tables as catalog_tables
 from monostack.identity.credentials import credentials
-from monostack.identity.delegation import application_credentials, trusts
+from monostack.identity.delegation import access_rules, application_credentials, trusts
 from monostack.identity.domains import configuration, domains
 from monostack.identity.federation import (
     identity_providers,
@@ -40,6 +40,7 @@ ROOMS = (
     tags,
     users,
     application_credentials,
+    access_rules,
     credentials,
     groups,
     roles,

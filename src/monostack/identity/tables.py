@@ -148,9 +148,21 @@ APPLICATION_CREDENTIALS = Table(
     Column("secret_hash", Text),
     Column("roles", JSON),
     Column("unrestricted", Boolean),
+    Column("system", String(64)),
+    Column("access_rules", JSON),
     Column("expires_at", Time),
     *stamps(),
     Unique("user_id", "name"),
+    id=ids.new_hex,
+)
+
+ACCESS_RULES = Table(
+    "identity_access_rules",
+    Column("user_id", String(64), nullable=False),
+    Column("service", String(64), nullable=False),
+    Column("path", String(255), nullable=False),
+    Column("method", String(16), nullable=False),
+    Unique("user_id", "service", "path", "method"),
     id=ids.new_hex,
 )
 
@@ -238,6 +250,7 @@ TABLES = (
     SERVICES,
     ENDPOINTS,
     APPLICATION_CREDENTIALS,
+    ACCESS_RULES,
     CREDENTIALS,
     REGISTERED_LIMITS,
     LIMITS,

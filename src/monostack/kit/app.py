@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from monostack.kit import ids, router
+from monostack.kit import access_rules, ids, router
 from monostack.kit.access import AccessLog
 from monostack.kit.auth import NotAuthenticated
 from monostack.kit.context import Context
@@ -232,7 +232,7 @@ class App:
         public = routes is not None and any(route.rule == PUBLIC for route in routes)
         if not public and (wire.auth_first or routes is not None):
             request.caller = await self._caller(request)
-            if request.caller is None:
+            if request.caller is None or not await self._may_be_used(request):
                 return wire.unauthorized(request)
         if found is None:
             return wire.no_route(request)
@@ -258,6 +258,19 @@ class App:
         if not token:
             return None
         return await self.cloud.auth.authenticate(token)
+
+    async def _may_be_used(self, request: Request) -> bool:
+        """Whether the token's access rules, if it has any, name the request; or another service asks in the
+        caller's name, which its own token shows."""
+        rules = request.caller.access_rules
+        if not rules or request.service.wire.beyond_access_rules(request):
+            return True
+        paths = (request.full_path, request.root + request.full_path)
+        if access_rules.allow(rules, request.service.type, request.method, *paths):
+            return True
+        token = request.headers.get("x-service-token")
+        behind = await self.cloud.auth.authenticate(token) if token else None
+        return behind is not None and behind.service
 
     async def _body(self, request: Request, wire) -> Any:
         length = request.headers.get("content-length")

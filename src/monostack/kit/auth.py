@@ -12,7 +12,7 @@ with SQLite, which one process holds, it is a number in memory. Why so: docs/dec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from monostack.kit.db.columns import BigInteger, Column, String, Table
@@ -38,9 +38,11 @@ class Caller:
     """An authenticated caller: ids, names, roles and scope, and what policy wants of him.
 
     `credentials` is the dict that policy rules see; `own` the default target: things of his own.
+    `access_rules` are what his token may be used for; None or empty where nothing limits it.
     """
 
     __slots__ = (
+        "access_rules",
         "credentials",
         "domain_id",
         "epoch",
@@ -71,6 +73,7 @@ class Caller:
         roles: frozenset[str] = frozenset(),
         expires: float = 0.0,
         token: Mapping[str, Any] | None = None,
+        access_rules: Sequence[Mapping[str, str]] | None = None,
     ) -> None:
         self.user_id, self.user_name, self.user_domain_id = user_id, user_name, user_domain_id
         self.project_id, self.project_name, self.project_domain_id = (
@@ -80,6 +83,7 @@ class Caller:
         )
         self.domain_id, self.system, self.roles, self.expires = domain_id, system, roles, expires
         self.token = token or {}
+        self.access_rules = access_rules
         self.epoch = -1
         lower = frozenset(role.lower() for role in roles)
         self.credentials = {

@@ -60,6 +60,10 @@ class Wire:
         body = {"error": {"code": error.code, "title": error.type, "message": error.message}}
         return Response(error.code, body, list(error.extra.get("headers", ())))
 
+    def beyond_access_rules(self, request: Request) -> bool:
+        """Whether a token may be used for this whatever its access rules say."""
+        return False
+
     def unauthorized(self, request: Request) -> Response:
         """No token or one that is not valid (the shape that all services behind the token filter share)."""
         body = {

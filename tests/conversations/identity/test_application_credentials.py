@@ -90,7 +90,6 @@ def test_logins_that_are_refused(demo, mine, nobody):
         ({"roles": [{"id": "nope"}]}, "unassigned role"),
         ({"expires_at": "soon"}, "Timestamp"),
         ({"expires_at": "2020-01-01T00:00:00Z"}, "must not be before now"),
-        ({"access_rules": [{"path": "/x", "method": "GET", "service": "compute"}]}, "access_rules"),
     ],
 )
 def test_credentials_that_cannot_be_made(demo, mine, attributes, words):

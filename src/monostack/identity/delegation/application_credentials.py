@@ -2,7 +2,7 @@
 
 The secret is shown once. Its tokens have the credential's roles as far as the user still has them, so a user
 who loses a role takes it from his programs. Unless it is unrestricted, a token of a credential can neither
-make nor delete credentials. Access rules are refused, because nothing here would hold a token to them.
+make nor delete credentials. With access rules it lets its tokens be used for what they name, and no more.
 
 Source: identity API reference, "Application credentials"; what a current identity service answers.
 """
@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import secrets
 
-from monostack.identity.attributes import asked_for, bad, taken
+from monostack.identity.attributes import asked_for, bad, missing, taken
 from monostack.identity.authentication.verifying import hashed
-from monostack.identity.delegation import borrowed
+from monostack.identity.delegation import access_rules, borrowed
 from monostack.identity.roles import grants
 from monostack.identity.tables import APPLICATION_CREDENTIALS, ROLES
+from monostack.identity.tokens import tokens
 from monostack.identity.users import users
 from monostack.identity.wire import MALFORMED, page
 from monostack.kit import clock
@@ -31,7 +32,7 @@ SHOWN = (
     Field("description"),
     Field("user_id"),
     Field("project_id"),
-    Field("system", lambda row: None),
+    Field("system"),
     Field("expires_at"),
     Field("unrestricted"),
     Field(
@@ -42,13 +43,22 @@ SHOWN = (
 BRIEF_ROLE = ("id", "name", "description", "options")
 
 
+def target(request: Request, db: Db) -> dict:
+    """What the rules on a credential look at: its user, whoever the path says; the user of the path where
+    there is none."""
+    row = db.one(APPLICATION_CREDENTIALS, id=request.path["application_credential_id"], lock=False)
+    return users.target(request, db) if row is None else {"user_id": row["user_id"]}
+
+
 def index(request: Request, db: Db) -> dict:
+    borrowed.refuse_lent(request)
     found = page(db, APPLICATION_CREDENTIALS, request, user_id=request.path["user_id"])
     shown = [_shown(request, db, row) for row in found]
     return request.list("application_credentials", shown, found)
 
 
 def show_one(request: Request, db: Db) -> dict:
+    borrowed.refuse_lent(request)
     return {"application_credential": _shown(request, db, _find(request, db))}
 
 
@@ -59,8 +69,6 @@ async def create(request: Request, ctx: Context) -> Response:
         raise bad(
             "Invalid application credential: it is for a project, so a token for that project is needed."
         )
-    if asked.get("access_rules"):
-        raise bad("Invalid application credential: access_rules are not offered here; leave them out.")
     expires_at = _expiry(ctx, asked.get("expires_at"))
     secret = asked.get("secret") or secrets.token_urlsafe(64)
     stored = await hashed(ctx, secret)
@@ -92,6 +100,8 @@ def _insert(tx: Tx, request: Request, asked: dict, expires_at: str | None, store
         secret_hash=stored,
         roles=_roles(tx, request, asked.get("roles")),
         unrestricted=asked.get("unrestricted"),
+        system=asked.get("system"),
+        access_rules=access_rules.meant(tx, user["id"], asked.get("access_rules")),
         expires_at=expires_at,
     )
     request.subject = row["id"]
@@ -105,6 +115,8 @@ def _roles(tx: Tx, request: Request, asked: list[dict] | None) -> list[str]:
         return sorted(held)
     wanted = set()
     for role in asked:
+        if "id" not in role and tx.one(ROLES, name=role["name"], domain_id="", lock=False) is None:
+            raise Error(404, "NotFound", f"Role {role['name']} is not defined")
         named = [
             id for id, name in held.items() if role.get("id", id) == id and role.get("name", name) == name
         ]
@@ -124,8 +136,7 @@ def delete(request: Request, tx: Tx) -> None:
 
 def _find(request: Request, db: Db) -> Row:
     name = request.path["application_credential_id"]
-    missing = Error(404, "NotFound", f"Could not find Application Credential: {name}.")
-    return db.one(APPLICATION_CREDENTIALS, id=name, user_id=request.path["user_id"], missing=missing)
+    return db.one(APPLICATION_CREDENTIALS, id=name, missing=missing("Application Credential", name))
 
 
 def _shown(request: Request, db: Db, row: Row) -> dict:
@@ -133,7 +144,8 @@ def _shown(request: Request, db: Db, row: Row) -> dict:
     brief = [
         {name: role[name] for name in BRIEF_ROLE} | {"domain_id": role["domain_id"] or None} for role in roles
     ]
-    return request.render(SHOWN, row) | {"roles": brief}
+    rules = tokens.access_rules_of(db, row)
+    return request.render(SHOWN, row) | {"roles": brief} | ({"access_rules": rules} if rules else {})
 
 
 WHERE = "/users/{user_id}/application_credentials"
@@ -162,14 +174,14 @@ ROUTES = (
         WHERE + "/{application_credential_id}",
         show_one,
         "identity:get_application_credential",
-        target=users.target,
+        target=target,
     ),
     Route(
         "DELETE",
         WHERE + "/{application_credential_id}",
         delete,
         "identity:delete_application_credential",
-        target=users.target,
+        target=target,
         event="identity.application_credential.deleted",
     ),
 )

@@ -19,7 +19,14 @@ import sqlalchemy as sa
 from monostack.identity.federation import service_providers
 from monostack.identity.federation.tables import IDENTITY_PROVIDERS
 from monostack.identity.roles import grants
-from monostack.identity.tables import APPLICATION_CREDENTIALS, PROJECTS, REVOCATIONS, TRUSTS, USERS
+from monostack.identity.tables import (
+    ACCESS_RULES,
+    APPLICATION_CREDENTIALS,
+    PROJECTS,
+    REVOCATIONS,
+    TRUSTS,
+    USERS,
+)
 from monostack.identity.tokens.claims import Claims
 from monostack.kit import clock
 from monostack.kit.auth import Caller
@@ -151,8 +158,22 @@ def _for_project(db: Db, claims: Claims, trust: Row | None) -> tuple[dict, int] 
         if credential is None:
             return None
         scope["roles"] = [role for role in roles if role["id"] in credential["roles"]]
-        scope["application_credential"] = _named(credential) | {"restricted": not credential["unrestricted"]}
+        scope["application_credential"] = _credential(db, credential)
     return scope, _epoch(project, domain)
+
+
+def _credential(db: Db, row: Row) -> dict:
+    """An application credential as its tokens tell of it."""
+    rules = access_rules_of(db, row)
+    about = _named(row) | {"restricted": not row["unrestricted"]}
+    return about | {"access_rules": rules} if rules else about
+
+
+def access_rules_of(db: Db, credential: Row) -> list[dict[str, str]]:
+    """The access rules of an application credential, in the order of its making."""
+    named = credential["access_rules"]
+    rows = {row["id"]: row for row in db.all(ACCESS_RULES, id=named)} if named else {}
+    return [{name: rows[each][name] for name in ("id", "service", "path", "method")} for each in named or ()]
 
 
 def _for_domain(db: Db, claims: Claims, trust: None) -> tuple[dict, int] | None:
@@ -217,6 +238,7 @@ def caller(claims: Claims, body: dict) -> Caller:
         roles=frozenset(role["name"] for role in body.get("roles", ())),
         expires=claims.expires / 1e6,
         token=body,
+        access_rules=body.get("application_credential", {}).get("access_rules"),
     )
 
 
