@@ -45,6 +45,7 @@ class Identity:
     token_provider: str = "fernet"
     v2_discovery: bool = True
     return_all_endpoints_if_no_filter: bool = True
+    max_redelegation_count: int = 3
     admin_password: str = ""
     demo_password: str = ""
     directory_timeout_seconds: float = 5.0

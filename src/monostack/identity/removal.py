@@ -33,11 +33,11 @@ def project(tx: Tx, row: Row) -> None:
     for table in (
         APPLICATION_CREDENTIALS,
         CREDENTIALS,
-        TRUSTS,
         PROJECT_ENDPOINTS,
         PROJECT_ENDPOINT_GROUPS,
     ):
         tx.delete_all(table, project_id=row["id"])
+    _trusts(tx, project_id=row["id"])
     _gone(tx, row)
 
 
@@ -53,8 +53,8 @@ def user(tx: Tx, row: Row) -> None:
         EXPIRING_MEMBERSHIPS,
     ):
         tx.delete_all(table, user_id=row["id"])
-    tx.delete_all(TRUSTS, trustor_user_id=row["id"])
-    tx.delete_all(TRUSTS, trustee_user_id=row["id"])
+    _trusts(tx, trustor_user_id=row["id"])
+    _trusts(tx, trustee_user_id=row["id"])
     _gone(tx, row)
 
 
@@ -78,6 +78,17 @@ def domain(tx: Tx, row: Row) -> None:
     tx.delete_all(LIMITS, owner_id=row["id"])
     tx.delete_all(DOMAIN_OPTIONS, domain_id=row["id"])
     _gone(tx, row)
+
+
+def trust(tx: Tx, row: Row) -> None:
+    """A trust goes with all to whom it was passed on."""
+    _trusts(tx, redelegated_trust_id=row["id"])
+    _gone(tx, row)
+
+
+def _trusts(tx: Tx, **where) -> None:
+    for row in tx.all(TRUSTS, **where):
+        trust(tx, row)
 
 
 def service(tx: Tx, row: Row) -> None:

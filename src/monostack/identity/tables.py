@@ -213,6 +213,8 @@ TRUSTS = Table(
     Column("roles", JSON),
     Column("expires_at", Time),
     Column("remaining_uses", Integer),
+    Column("redelegated_trust_id", String(64), index=True),
+    Column("redelegation_count", Integer, default=lambda: 0),
     *stamps(),
     id=ids.new_hex,
 )

@@ -102,6 +102,8 @@ def test_its_tokens_make_neither_tokens_nor_trusts_nor_credentials(
     robot = {"application_credential": {"name": "robot"}}
     for answer in (
         nobody.post("/auth/tokens", json={"auth": auth}),
+        client.get(f"/users/{demo}/application_credentials"),
+        client.get(f"/users/{demo}/access_rules"),
         client.post(BASE, json={"trust": asked | {"roles": [{"name": "member"}]}}),
         client.post(f"/users/{demo}/application_credentials", json=robot),
         client.post(f"/users/{demo}/credentials/OS-EC2", json={"tenant_id": project}),
@@ -116,7 +118,7 @@ def test_it_has_no_more_than_the_trustor_has_now(world, admin, log_in, worker, t
     user, project, member = found("users", "demo"), found("projects", "demo"), found("roles", "member")
     admin.delete(f"/projects/{project}/users/{user}/roles/{member}").raise_for_status()
     assert client.get("/auth/projects").status_code == 401
-    assert use(log_in, worker, made).status_code == 401
+    assert use(log_in, worker, made).status_code == 403
 
 
 @pytest.mark.parametrize("who", ["demo", "worker"])
@@ -173,7 +175,10 @@ def test_it_may_be_good_for_so_many_logins(world, log_in, worker, trust, demo):
         ({"remaining_uses": 0}, 400),
         ({"remaining_uses": 2**70}, 400),
         ({"impersonation": "yes"}, 400),
-        ({"allow_redelegation": True}, 403),
+        ({"allow_redelegation": True, "redelegation_count": 4}, 403),
+        ({"allow_redelegation": True, "remaining_uses": 1}, 400),
+        ({"redelegated_trust_id": "nope"}, 403),
+        ({"redelegation_count": -1}, 400),
     ],
 )
 def test_trusts_that_cannot_be_made(trust, changes, code):
@@ -200,3 +205,39 @@ def test_nobody_is_made_to_trust(world, admin, demo, found, trust):
     ):
         assert answer.status_code == 403
     assert demo.get(BASE).status_code == 403
+
+
+def test_lists_are_for_those_whom_they_are_about(world, admin, demo, trust, found, worker):
+    made, user = trust(), found("users", "demo")
+    both = {"trustor_user_id": user, "trustee_user_id": worker}
+    assert [each["id"] for each in demo.get(BASE, params=both).json()["trusts"]] == [made["id"]]
+    mine = world.api("identity", None)
+    mine.client.headers["X-Auth-Token"] = world.token("worker", None, password="secret")
+    given = mine.get(BASE, params={"trustee_user_id": worker}).json()["trusts"]
+    assert [each["id"] for each in given] == [made["id"]]
+    assert mine.get(BASE, params=both).status_code == 403
+    assert demo.get(BASE, params={"trustee_user_id": worker}).status_code == 403
+    world.cloud.clock.advance(minutes=1)
+    trust(expires_at=world.cloud.clock.after(60)[:19] + "Z")
+    world.cloud.clock.advance(minutes=2)
+    assert len(demo.get(BASE, params={"trustor_user_id": user}).json()["trusts"]) == 2, "until it is deleted"
+
+
+def test_tokens_of_application_credentials_know_no_trusts(world, demo, nobody, trust, found):
+    made, user = trust(), found("users", "demo")
+    asked = {"name": "robot", "secret": "known", "unrestricted": True}
+    path = f"/users/{user}/application_credentials"
+    robot = demo.post(path, json={"application_credential": asked}).json()["application_credential"]
+    secret = {"id": robot["id"], "secret": "known"}
+    identity = {"methods": ["application_credential"], "application_credential": secret}
+    client = client_of(world, nobody.post("/auth/tokens", json={"auth": {"identity": identity}}))
+    for answer in (
+        client.get(BASE, params={"trustor_user_id": user}),
+        client.get(f"{BASE}/{made['id']}"),
+        client.get(f"{BASE}/{made['id']}/roles"),
+        client.delete(f"{BASE}/{made['id']}"),
+        client.post(BASE, json={"trust": {"trustor_user_id": user, "trustee_user_id": user,
+                                          "impersonation": False}}),
+    ):
+        assert answer.status_code == 403
+        assert "Delegated tokens cannot manage trusts" in answer.json()["error"]["message"]

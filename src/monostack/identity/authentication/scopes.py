@@ -8,7 +8,7 @@ from monostack.identity.authentication import naming
 from monostack.identity.authentication.bodies import Login
 from monostack.identity.authentication.methods.method import Proof
 from monostack.identity.authentication.verifying import refused
-from monostack.identity.delegation import borrowed
+from monostack.identity.delegation import borrowed, pedigree
 from monostack.identity.tables import PROJECTS, TRUSTS, USERS
 from monostack.kit.db import Db, Row, Tx
 from monostack.kit.errors import Error
@@ -42,11 +42,14 @@ def wanted(db: Db, login: Login, proofs: list[Proof], trust: Row | None) -> list
 
 def use_trust(tx: Tx, user_id: str, trust_id: str) -> Row:
     """The trust that a trustee logs in with, counted as used once more; raises the refusal."""
-    trust = tx.one(TRUSTS, id=trust_id)
-    if trust is None or (trust["expires_at"] is not None and trust["expires_at"] <= tx.now):
+    trust, chain = tx.one(TRUSTS, id=trust_id), pedigree.of(tx, trust_id)
+    if trust is None or chain is None:
         raise refused()
     if trust["trustee_user_id"] != user_id:
         raise Error(403, "Forbidden", f"{borrowed.FORBIDDEN}.")
+    project = tx.one(PROJECTS, id=trust["project_id"], lock=False)
+    if project is not None and pedigree.roles(tx, chain, project) is None:
+        raise borrowed.forbidden("the trustor does not have all roles of the trust any more")
     if trust["remaining_uses"] == 0:
         raise refused()
     if trust["remaining_uses"] is not None:

@@ -1,17 +1,21 @@
 """Trusts: a user (the trustor) lets another (the trustee) act with some of his roles in one project.
 
 The trustee logs in as himself with the trust as the scope. With impersonation the token says that he is the
-trustor; it never has more roles than the trustor has now, and makes neither tokens nor trusts nor
-credentials. A trust may expire and may be good for so many logins only. Passing trusts on is not offered:
-`redelegation_count` is 0.
+trustor; it has the roles of the trust as long as the trustor has them all, and makes neither tokens nor
+credentials. A trust may expire and may be good for so many logins only.
+
+With a token of a trust that allows it the trustee may pass it on, as a trust of the same trustor that lends
+no more than the first, to somebody who may pass it on once less often. What was passed on ends with what it
+came from.
 
 Source: identity API reference, "OS-TRUST"; what a current identity service answers.
 """
 
 from __future__ import annotations
 
+from monostack.identity import removal
 from monostack.identity.attributes import asked_for, bad, missing, show
-from monostack.identity.delegation import borrowed
+from monostack.identity.delegation import borrowed, pedigree, redelegation
 from monostack.identity.projects import projects
 from monostack.identity.roles import grants, roles
 from monostack.identity.tables import ROLES, TRUSTS
@@ -32,8 +36,8 @@ LISTED = (
     Field("expires_at", lambda row: clock.micro_z(row["expires_at"])),
     Field("remaining_uses"),
     Field("deleted_at", lambda row: None),
-    Field("redelegated_trust_id", lambda row: None),
-    Field("redelegation_count", lambda row: 0),
+    Field("redelegated_trust_id"),
+    Field("redelegation_count", lambda row: row["redelegation_count"] or 0),
     Field("links", lambda row, request: {"self": f"{request.base}/v3/OS-TRUST/trusts/{row['id']}"}),
 )
 
@@ -52,68 +56,77 @@ def target_of_new(request: Request, db: Db) -> dict:
 
 
 def target_of_list(request: Request, db: Db) -> dict:
-    """Whose trusts are listed: everybody may list those that he gave or was given; who names nobody lists
+    """Whose trusts are listed: everybody may list those that he gave, or was given; who names nobody lists
     all."""
     trustor, trustee = request.query.get("trustor_user_id"), request.query.get("trustee_user_id")
     if trustor is None and trustee is None:
         request.demand("identity:list_trusts", {})
-    if trustee is not None:
+    elif trustor is None:
         request.demand("identity:list_trusts_for_trustee", {"target.trust.trustee_user_id": trustee})
     return {"target.trust.trustor_user_id": trustor or trustee}
 
 
 def index(request: Request, db: Db) -> dict:
-    found = page(db, TRUSTS, request, lambda row: _alive(db, row))
+    """Those that have expired or are used up stand in the list, until they are deleted."""
+    borrowed.refuse_delegated(request)
+    found = page(db, TRUSTS, request)
     return request.list("trusts", request.render_all(LISTED, found), found)
 
 
 def show_one(request: Request, db: Db) -> dict:
+    borrowed.refuse_delegated(request)
     return {"trust": _shown(request, db, find(db, request.path["trust_id"]))}
 
 
 def create(request: Request, tx: Tx) -> dict:
     asked = asked_for(request, "trust")
-    borrowed.refuse(request)
-    if (
-        asked.get("redelegated_trust_id")
-        or asked.get("allow_redelegation")
-        or asked.get("redelegation_count")
-    ):
-        raise Error(403, "Forbidden", "Passing trusts on is not offered here: leave out redelegation.")
+    borrowed.refuse_delegated(request)
+    source = _source(request, tx, asked)
     trustor, trustee = users.find(tx, asked["trustor_user_id"]), users.find(tx, asked["trustee_user_id"])
-    row = tx.insert(
-        TRUSTS,
-        trustor_user_id=trustor["id"],
-        trustee_user_id=trustee["id"],
-        project_id=asked.get("project_id"),
-        impersonation=asked["impersonation"],
-        roles=_roles(tx, trustor, asked),
-        expires_at=_expiry(tx, asked.get("expires_at")),
-        remaining_uses=asked.get("remaining_uses"),
-    )
+    lender_id = source[-1]["trustor_user_id"] if source else trustor["id"]
+    values = {
+        "project_id": asked.get("project_id"),
+        "impersonation": asked["impersonation"],
+        "roles": _roles(tx, lender_id, asked),
+        "expires_at": _expiry(tx, asked.get("expires_at")),
+        "remaining_uses": asked.get("remaining_uses"),
+        "redelegation_count": redelegation.count(tx, asked, source),
+    }
+    if source:
+        values |= redelegation.narrowed(tx, values, source)
+    row = tx.insert(TRUSTS, trustor_user_id=trustor["id"], trustee_user_id=trustee["id"], **values)
     return {"trust": _shown(request, tx, row)}
 
 
-def _roles(tx: Tx, trustor: Row, asked: dict) -> list[str]:
-    """The ids of the roles asked for; raises Error for one that the trustor does not have in the project."""
-    if not asked.get("project_id"):
-        if asked.get("roles"):
-            raise missing("project", "none: roles are for a project, so project_id is needed")
-        return []
-    if not asked.get("roles"):
-        words = "At least one role should be specified."
-        raise Error(403, "Forbidden", f"You are not authorized to perform the requested action: {words}")
-    project = projects.find(tx, asked["project_id"])
-    held = {role["id"] for role in grants.shown(tx, grants.on_project(tx, trustor["id"], project))}
-    wanted = []
-    for role in asked["roles"]:
-        row = roles.find(tx, role["id"]) if "id" in role else tx.one(ROLES, name=role["name"], domain_id="")
-        if row is None:
-            raise Error(404, "NotFound", f"Role {role['name']} is not defined")
-        if row["id"] not in held:
-            raise missing("role", row["id"])
-        wanted.append(row["id"])
+def _source(request: Request, tx: Tx, asked: dict) -> list[Row] | None:
+    """The trust that the caller passes on, with those it came from; None for a trust of his own."""
+    lent = request.caller.token.get("OS-TRUST:trust")
+    named = asked.get("redelegated_trust_id")
+    if named is not None and (lent is None or lent["id"] != named):
+        raise borrowed.forbidden("redelegated_trust_id must be the trust whose token is used")
+    return None if lent is None else pedigree.of(tx, lent["id"])
+
+
+def _roles(tx: Tx, lender_id: str, asked: dict) -> list[str]:
+    """The ids of the roles asked for; raises Error for one that the lender does not have in the project."""
+    if asked.get("project_id") and not asked.get("roles"):
+        raise borrowed.forbidden("At least one role should be specified")
+    wanted = [_role(tx, role)["id"] for role in asked.get("roles") or ()]
+    held: list[str] = []
+    if asked.get("project_id"):
+        assigned = grants.on_project(tx, lender_id, projects.find(tx, asked["project_id"]))
+        held = grants.expanded(assigned, grants.implications(tx))
+    for role_id in wanted:
+        if role_id not in held:
+            raise missing("role", role_id)
     return sorted(set(wanted))
+
+
+def _role(tx: Tx, asked: dict) -> Row:
+    if "id" in asked:
+        return roles.find(tx, asked["id"])
+    absent = Error(404, "NotFound", f"Role {asked['name']} is not defined")
+    return tx.one(ROLES, name=asked["name"], domain_id="", missing=absent)
 
 
 def _expiry(tx: Tx, text: str | None) -> str | None:
@@ -129,26 +142,27 @@ def _expiry(tx: Tx, text: str | None) -> str | None:
 
 
 def delete(request: Request, tx: Tx) -> None:
-    borrowed.refuse(request)
-    tx.delete(find(tx, request.path["trust_id"]))
-    tx.ends_tokens()
+    borrowed.refuse_delegated(request)
+    removal.trust(tx, find(tx, request.path["trust_id"]))
 
 
 def roles_of(request: Request, db: Db) -> dict:
+    borrowed.refuse_delegated(request)
     row = find(db, request.path["trust_id"])
     return {"roles": _role_list(request, db, row), "links": _roles_links(request, row)}
 
 
 def role_of(request: Request, db: Db) -> dict:
-    return {"role": show(request, roles.SHOWN, _role(request, db))}
+    return {"role": show(request, roles.SHOWN, _lent(request, db))}
 
 
 def check_role(request: Request, db: Db) -> Response:
-    _role(request, db)
+    _lent(request, db)
     return Response(200)
 
 
-def _role(request: Request, db: Db) -> Row:
+def _lent(request: Request, db: Db) -> Row:
+    borrowed.refuse_delegated(request)
     row = find(db, request.path["trust_id"])
     if request.path["role_id"] not in row["roles"]:
         raise missing("role", request.path["role_id"])
@@ -174,15 +188,9 @@ def _roles_links(request: Request, row: Row) -> dict:
 
 def find(db: Db, id: str) -> Row:  # noqa: A002 - the field's word
     row = db.one(TRUSTS, id=id, missing=missing("trust", id))
-    if not _alive(db, row):
+    if row["remaining_uses"] == 0 or pedigree.of(db, id) is None:
         raise missing("trust", id)
     return row
-
-
-def _alive(db: Db, row: Row) -> bool:
-    """Whether the trust has neither expired nor been used up."""
-    expired = row["expires_at"] is not None and row["expires_at"] <= db.now
-    return not expired and row["remaining_uses"] != 0
 
 
 BASE, ONE = "/OS-TRUST/trusts", "/OS-TRUST/trusts/{trust_id}"

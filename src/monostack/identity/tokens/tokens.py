@@ -16,6 +16,7 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
+from monostack.identity.delegation import pedigree
 from monostack.identity.federation import service_providers
 from monostack.identity.federation.tables import IDENTITY_PROVIDERS
 from monostack.identity.roles import grants
@@ -24,7 +25,6 @@ from monostack.identity.tables import (
     APPLICATION_CREDENTIALS,
     PROJECTS,
     REVOCATIONS,
-    TRUSTS,
     USERS,
 )
 from monostack.identity.tokens.claims import Claims
@@ -71,13 +71,13 @@ def _describe(db: Db, claims: Claims) -> tuple[dict, int] | None:
     vouched = claims.federation
     if vouched and not _still_trusted(db, vouched["idp"]):
         return None
-    trust = None
+    chain = trust = None
     if claims.trust_id is not None:
-        trust = _trust(db, claims)
-        trustor = trust and _enabled_user(db, trust["trustor_user_id"])
-        if trustor is None:
+        found = _lent(db, claims)
+        if found is None:
             return None
-        epoch += _epoch(*trustor)
+        chain, trustor, lent_epoch = found
+        trust, epoch = chain[0], epoch + lent_epoch
         if trust["impersonation"]:
             user, domain = trustor
     body = {
@@ -111,7 +111,7 @@ def _describe(db: Db, claims: Claims) -> tuple[dict, int] | None:
         }
     if claims.scope == "unscoped":
         return body, epoch
-    found = _SCOPED[claims.scope](db, claims, trust)
+    found = _SCOPED[claims.scope](db, claims, chain)
     if found is None or not found[0]["roles"]:
         return None
     scope, scope_epoch = found
@@ -130,29 +130,38 @@ def _still_trusted(db: Db, idp_id: str) -> bool:
     return db.one(IDENTITY_PROVIDERS, id=idp_id, enabled=True, lock=False) is not None
 
 
-def _trust(db: Db, claims: Claims) -> Row | None:
-    """The trust that the token is of, if it still is one."""
-    trust = db.one(TRUSTS, id=claims.trust_id, trustee_user_id=claims.user_id, lock=False)
-    expired = trust is not None and trust["expires_at"] is not None and trust["expires_at"] <= db.now
-    return None if expired else trust
+def _lent(db: Db, claims: Claims) -> tuple[list[Row], tuple[Row, Row], int] | None:
+    """The trust that the token is of with those it was passed on by, its trustor with his domain, and the sum
+    of the epochs of all who lend; None if one of them is not good any more."""
+    chain = pedigree.of(db, claims.trust_id)
+    if not chain or chain[0]["trustee_user_id"] != claims.user_id:
+        return None
+    lending = dict.fromkeys(row["trustor_user_id"] for row in chain)
+    lending |= dict.fromkeys(row["trustee_user_id"] for row in chain[1:])
+    enabled = {user_id: _enabled_user(db, user_id) for user_id in lending}
+    if None in enabled.values():
+        return None
+    return chain, enabled[chain[0]["trustor_user_id"]], sum(_epoch(*rows) for rows in enabled.values())
 
 
-def _for_project(db: Db, claims: Claims, trust: Row | None) -> tuple[dict, int] | None:
+def _for_project(db: Db, claims: Claims, chain: list[Row] | None) -> tuple[dict, int] | None:
     project = db.one(PROJECTS, id=claims.target_id, is_domain=False, enabled=True, lock=False)
     domain = project and enabled_domain(db, project["domain_id"])
     if domain is None:
         return None
-    owner_id = trust["trustor_user_id"] if trust else claims.user_id
-    roles = grants.shown(db, grants.on_project(db, owner_id, project, _groups(claims)))
+    if chain is None:
+        roles = grants.shown(db, grants.on_project(db, claims.user_id, project, _groups(claims)))
+    else:
+        roles = pedigree.roles(db, chain, project)
+    if not roles:
+        return None
     scope = {
         "project": {"domain": _named(domain), "id": project["id"], "name": project["name"]},
         "is_domain": False,
         "roles": roles,
     }
-    if trust is not None:
+    if chain is not None:
         del scope["is_domain"]
-        lent = grants.expanded(set(trust["roles"]), grants.implications(db))
-        scope["roles"] = [role for role in roles if role["id"] in lent]
     if claims.credential_id is not None:
         credential = db.one(APPLICATION_CREDENTIALS, id=claims.credential_id, lock=False)
         if credential is None:
@@ -176,7 +185,7 @@ def access_rules_of(db: Db, credential: Row) -> list[dict[str, str]]:
     return [{name: rows[each][name] for name in ("id", "service", "path", "method")} for each in named or ()]
 
 
-def _for_domain(db: Db, claims: Claims, trust: None) -> tuple[dict, int] | None:
+def _for_domain(db: Db, claims: Claims, chain: None) -> tuple[dict, int] | None:
     domain = enabled_domain(db, claims.target_id)
     if domain is None:
         return None
@@ -184,7 +193,7 @@ def _for_domain(db: Db, claims: Claims, trust: None) -> tuple[dict, int] | None:
     return {"domain": _named(domain), "roles": roles}, _epoch(domain)
 
 
-def _for_system(db: Db, claims: Claims, trust: None) -> tuple[dict, int]:
+def _for_system(db: Db, claims: Claims, chain: None) -> tuple[dict, int]:
     roles = grants.shown(db, grants.on_system(db, claims.user_id, _groups(claims)))
     return {"roles": roles, "system": {"all": True}}, 0
 
