@@ -39,7 +39,25 @@ class Identity:
     )
     allow_rescope_scoped_token: bool = True
     token_seconds: int = 3600
-    password_rounds: int = 12
+    receipt_seconds: int = 300
+    totp_included_previous_windows: int = 1
+    trusted_proxies: tuple[str, ...] = ()
+    external_user_header: str = "X-Remote-User"
+    external_domain_header: str = "X-Remote-Domain"
+    password_hash_algorithm: str = "bcrypt"
+    password_hash_rounds: int = 0
+    max_password_length: int = 4096
+    strict_password_check: bool = False
+    password_regex: str = ""
+    password_regex_description: str = ""
+    password_expires_days: int = 0
+    minimum_password_age: int = 0
+    unique_last_password_count: int = 0
+    change_password_upon_first_use: bool = False
+    lockout_failure_attempts: int = 0
+    lockout_duration: int = 1800
+    disable_user_account_days_inactive: int = 0
+    failed_logins_per_minute: int = 0
     allow_expired_seconds: int = 172800
     max_active_keys: int = 3
     token_provider: str = "fernet"

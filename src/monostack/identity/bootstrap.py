@@ -14,9 +14,11 @@ from __future__ import annotations
 import secrets
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from monostack.identity.authentication import passwords
+from monostack.identity.authentication import passwords, verified, verifying
+from monostack.identity.authentication.attempts import Attempts
 from monostack.identity.catalog.catalog import Kept
 from monostack.identity.roles import grants
 from monostack.identity.tables import (
@@ -48,11 +50,13 @@ class Runtime:
     def __init__(self, cloud: Cloud) -> None:
         self.tokens = providers.provider(cloud.settings.identity.token_provider, cloud.state)
         self.credential_keys = keys.Keys(cloud.state / "credential-keys")
-        self.verified = passwords.Verified()
+        self.verified = verified.Verified()
         self.catalogs = Kept()
         self._cloud = cloud
         self._directories: Directories | None = None
-        self._rounds = cloud.settings.identity.password_rounds
+        self.recipe = verifying.recipe(cloud.settings.identity)
+        self.attempts = Attempts(cloud.settings.identity.failed_logins_per_minute)
+        self._receipt_keys = cloud.state / "receipt-keys"
         self._nobodys_hash: str | None = None
 
     @property
@@ -69,8 +73,13 @@ class Runtime:
         """A hash that no password fits, as costly as a real one: an unknown user takes as long as a wrong
         password."""
         if self._nobodys_hash is None:
-            self._nobodys_hash = passwords.unmatched(self._rounds)
+            self._nobodys_hash = passwords.unmatched(self.recipe)
         return self._nobodys_hash
+
+    @cached_property
+    def receipt_keys(self) -> keys.Keys:
+        """Made when the first receipt is: most clouds never give one."""
+        return keys.Keys(self._receipt_keys)
 
 
 def bootstrap(tx: Tx, cloud: Cloud) -> None:
@@ -140,7 +149,7 @@ def _users(tx: Tx, cloud: Cloud) -> dict[str, str]:
     }
 
     def hashed(password: str) -> str:
-        return passwords.hashed(password, settings.password_rounds)
+        return passwords.hashed(password, cloud.identity.recipe)
 
     with ThreadPoolExecutor(len(chosen)) as pool:
         hashes = dict(zip(chosen, pool.map(hashed, chosen.values()), strict=True))

@@ -20,6 +20,8 @@ from monostack.identity.tables import (
     IMPLIED_ROLES,
     LIMITS,
     MEMBERSHIPS,
+    OLD_PASSWORDS,
+    PASSCODES,
     REGISTERED_LIMITS,
     TRUSTS,
 )
@@ -51,6 +53,8 @@ def user(tx: Tx, row: Row) -> None:
         CREDENTIALS,
         FEDERATED_USERS,
         EXPIRING_MEMBERSHIPS,
+        OLD_PASSWORDS,
+        PASSCODES,
     ):
         tx.delete_all(table, user_id=row["id"])
     _trusts(tx, trustor_user_id=row["id"])

@@ -26,7 +26,7 @@ from monostack.identity.federation import tables as federation_tables
 from monostack.identity.projects import projects, tags
 from monostack.identity.roles import assignments, role_assignments, roles
 from monostack.identity.tokens import tokens
-from monostack.identity.users import groups, sources, users
+from monostack.identity.users import groups, password, sources, users
 from monostack.identity.wire import IdentityWire
 from monostack.kit.resource import Service
 
@@ -39,6 +39,7 @@ ROOMS = (
     projects,
     tags,
     users,
+    password,
     application_credentials,
     access_rules,
     credentials,

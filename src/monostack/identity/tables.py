@@ -37,6 +37,11 @@ USERS = Table(
     Column("default_project_id", String(64)),
     Column("password_hash", Text),
     Column("password_expires_at", Time),
+    Column("password_changed_at", Time),
+    Column("password_self_service", Boolean),
+    Column("failed_logins", Integer),
+    Column("failed_login_at", Time),
+    Column("last_active_at", Time),
     Column("options", JSON),
     Column("extra", JSON),
     Column("epoch", Integer, default=lambda: 0),
@@ -54,6 +59,22 @@ names of such are the provider's affair and need not be unique.
 
 A user who lives in a directory is mirrored here: `seen_at` says when he was seen there last, and is null
 for a user of our own. While he may have a token (`watched_until`) the directory is asked again and again."""
+
+OLD_PASSWORDS = Table(
+    "identity_old_passwords",
+    Column("user_id", String(64), nullable=False, index=True),
+    Column("password_hash", Text),
+    Column("set_at", Time),
+)
+
+PASSCODES = Table(
+    "identity_passcodes",
+    Column("credential_id", String(64), nullable=False),
+    Column("user_id", String(64), nullable=False, index=True),
+    Column("step", Integer, nullable=False),
+    Unique("credential_id", "step"),
+)
+"""The one-time codes that were used lately."""
 
 GROUPS = Table(
     "identity_groups",
@@ -243,6 +264,8 @@ forgotten when nobody may ask about such a token any more."""
 TABLES = (
     PROJECTS,
     USERS,
+    OLD_PASSWORDS,
+    PASSCODES,
     GROUPS,
     MEMBERSHIPS,
     ROLES,

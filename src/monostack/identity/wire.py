@@ -46,7 +46,8 @@ class IdentityWire(wire.Wire):
         if code == 415:
             code = 400
             message = MALFORMED.format("Expecting to find application/json in Content-Type header.")
-        body = {"error": {"code": code, "message": message, "title": _title(code)}}
+        further = error.extra.get("body", {})
+        body = {"error": {"code": code, "message": message, "title": _title(code)} | further}
         return Response(code, body, headers)
 
     def beyond_access_rules(self, request: Request) -> bool:

@@ -28,7 +28,7 @@ def settings_for_tests(state: Path, **overrides: Any) -> Settings:
         "networks": "simulated",
         "host": "host",
         "persist_simulated": "false",
-        "identity.password_rounds": 4,
+        "identity.password_hash_rounds": 4,
         "identity.admin_password": PASSWORD,
         "identity.demo_password": PASSWORD,
     }

@@ -128,3 +128,14 @@ def domain_with(make, give, log_in, world) -> Callable:
         return domain, user, client
 
     return create
+
+
+@pytest.fixture
+def settings(world, monkeypatch) -> Callable:
+    """`settings(lockout_duration=60)`: the identity service's settings, for this test."""
+
+    def set_(**values) -> None:
+        for name, value in values.items():
+            monkeypatch.setattr(world.cloud.settings.identity, name, value)
+
+    return set_

@@ -97,7 +97,7 @@ def test_users_by_when_their_password_expires(admin):
         ({"name": 5}, 400),
         ({"name": "x" * 256}, 400),
         ({"name": "u", "password": 5}, 400),
-        ({"name": "u", "password": "x" * 5000}, 400),
+        ({"name": "u", "password": "x" * 5000}, 403),
         ({"name": "u", "enabled": "perhaps"}, 400),
         ({"name": "u", "options": {"color": "red"}}, 400),
         ({"name": "u", "domain_id": "nowhere"}, 404),

@@ -55,8 +55,15 @@ def read(body: Any, offered: Mapping[str, Method]) -> Login:
         must_be(name, "identity/methods", "string")
         if name not in identity:
             raise lacks(name, "identity")
-    if not names or any(name not in offered for name in names):
+    if not names:
         raise refused()
+    if any(name not in offered for name in names):
+        raise Error(
+            401,
+            "Unauthorized",
+            "Attempted to authenticate with an unsupported method.",
+            body={"identity": {"methods": list(offered)}},
+        )
     scope, target = _scope(auth.get("scope"))
     asked = [(offered[name], offered[name].read(identity[name], auth)) for name in dict.fromkeys(names)]
     return Login(tuple(asked), scope, target)

@@ -4,7 +4,8 @@ One logs in by one method or several (methods/), which must all prove the same u
 wished scope. This module combines what they prove; it knows none of them.
 
 A wrong password, an unknown user and a scope without roles are the same answer, in the same time. What was
-proved is looked at again in the snapshot in which the token is made.
+proved is looked at again in the snapshot in which the token is made. Who must prove himself by more methods
+than he did gets a receipt (receipts.py), and comes back with it.
 
 Source: identity API reference, "Authentication and token management".
 """
@@ -13,12 +14,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from monostack.identity.authentication import bodies, scopes
+from monostack.identity.authentication import bodies, factors, receipts, scopes
 from monostack.identity.authentication.bodies import Login
 from monostack.identity.authentication.methods import known
 from monostack.identity.authentication.methods.method import Method, Proof
 from monostack.identity.authentication.methods.token import not_valid
 from monostack.identity.authentication.verifying import refused
+from monostack.identity.tables import USERS
 from monostack.identity.tokens import tokens
 from monostack.identity.tokens.claims import Claims, new_audit_id
 from monostack.identity.users import sources
@@ -42,10 +44,7 @@ async def issue(request: Request, ctx: Context) -> Response:
         raise refused()
     await sources.watch(ctx, proofs[0].user_id)
     run = ctx.write if login.scope == bodies.TRUST else ctx.read
-    token, body = await run(_issue, login, proofs)
-    if "nocatalog" not in request.query and "roles" in body:
-        body = await ctx.read(with_catalog, body)
-    return Response(201, {"token": body}, [("X-Subject-Token", token)])
+    return await run(_answer, request, login, proofs)
 
 
 async def _unasked(request: Request, ctx: Context, offered: dict[str, Method]) -> list[Proof]:
@@ -63,11 +62,35 @@ async def _unasked(request: Request, ctx: Context, offered: dict[str, Method]) -
     return found
 
 
-def _issue(db: Db, login: Login, proofs: list[Proof]) -> tuple[str, dict]:
-    """The token and its description."""
+def _answer(db: Db, request: Request, login: Login, proofs: list[Proof]) -> Response:
+    """The token, or a receipt where the user must prove himself by more."""
     for proof in proofs:
         proof.still(db)
-    user_id = proofs[0].user_id
+    user = db.one(USERS, id=proofs[0].user_id)
+    if user is None:
+        raise refused()
+    methods = [name for proof in proofs for name in proof.methods]
+    receipt = receipts.presented(request)
+    if receipt is not None:
+        if (receipt.user_id, receipt.epoch) != (user["id"], user["epoch"] or 0):
+            raise receipts.unknown(receipt.text)
+        methods += receipt.methods
+    methods = tuple(dict.fromkeys(methods))
+    rules = factors.rules(user["options"], known.offered(db.cloud.settings.identity.methods))
+    if not factors.suffice(rules, methods):
+        if not tokens.may_log_in(db, user["id"]):
+            raise refused()
+        return receipts.answer(db, user, methods, factors.begun(rules, methods))
+    token, body = _issue(db, login, proofs, user["id"], methods)
+    if "nocatalog" not in request.query and "roles" in body:
+        body = with_catalog(db, body)
+    return Response(201, {"token": body}, [("X-Subject-Token", token)])
+
+
+def _issue(
+    db: Db, login: Login, proofs: list[Proof], user_id: str, methods: tuple[str, ...]
+) -> tuple[str, dict]:
+    """The token and its description."""
     trust = scopes.use_trust(db, user_id, login.target["id"]) if login.scope == bodies.TRUST else None
     issued = int(db.cloud.clock.time() * 1_000_000)
     expires = min(_ends(db, issued, proofs, trust))
@@ -82,7 +105,7 @@ def _issue(db: Db, login: Login, proofs: list[Proof]) -> tuple[str, dict]:
             db,
             Claims(
                 user_id=user_id,
-                methods=tuple(dict.fromkeys(name for proof in proofs for name in proof.methods)),
+                methods=methods,
                 scope=scope,
                 target_id=target_id,
                 issued=issued,

@@ -23,6 +23,11 @@ def own_user(db: Db, name: str, domain_id: str) -> Row | None:
     return next((row for row in rows if not row["origin"]), None)
 
 
+def told(asked: dict[str, Any]) -> str:
+    """What was said of a user or credential that may not exist, as one text."""
+    return repr([asked.get("id"), asked.get("name"), asked.get("user"), asked.get("domain")])
+
+
 def domain(db: Db, asked: dict[str, Any]) -> str | None:
     """The id of the domain meant by {"id": ...} or {"name": ...}."""
     if "id" in asked:

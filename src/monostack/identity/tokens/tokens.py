@@ -28,6 +28,7 @@ from monostack.identity.tables import (
     USERS,
 )
 from monostack.identity.tokens.claims import Claims
+from monostack.identity.users import standing
 from monostack.kit import clock
 from monostack.kit.auth import Caller
 from monostack.kit.db import Db, Row, Tx, lt, query
@@ -121,6 +122,8 @@ def _describe(db: Db, claims: Claims) -> tuple[dict, int] | None:
 def _enabled_user(db: Db, user_id: str) -> tuple[Row, Row] | None:
     """The user and his domain, if both are enabled."""
     user = db.one(USERS, id=user_id, enabled=True, lock=False)
+    if user is not None and not standing.enabled(db.cloud, user):
+        return None
     domain = user and enabled_domain(db, user["domain_id"])
     return None if domain is None else (user, domain)
 

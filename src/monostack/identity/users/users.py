@@ -1,8 +1,8 @@
 """Users, and what hangs on them: passwords, the projects they may work in.
 
-A password is hashed outside of the transaction, in the pool for such work. A changed password, a disabled or
-deleted user ends all of that user's tokens at once. Email and description are attributes like any a client
-invents.
+A password is hashed outside of the transaction, in the pool for such work; what it must be like is said in
+password_rules. A changed password, a disabled or deleted user ends all of that user's tokens at once. Email
+and description are attributes like any a client invents.
 
 Source: identity API reference, "Users"; what a current identity service answers.
 """
@@ -25,22 +25,18 @@ from monostack.identity.attributes import (
     truth,
     with_options,
 )
-from monostack.identity.authentication import passwords
-from monostack.identity.authentication.verifying import hashed, matching, refused
+from monostack.identity.authentication.verifying import hashed
 from monostack.identity.domains import domains
 from monostack.identity.projects import projects
-from monostack.identity.tables import (
-    USERS,
-)
+from monostack.identity.tables import USERS
 from monostack.identity.tokens import tokens
-from monostack.identity.users import sources
+from monostack.identity.users import password_rules, sources, standing
 from monostack.identity.wire import MALFORMED, boolean_filter, cut, page, self_link
 from monostack.kit import clock
 from monostack.kit.context import Context
 from monostack.kit.db import Db, Row, Tx
-from monostack.kit.errors import Error
 from monostack.kit.request import Request
-from monostack.kit.resource import PUBLIC, Field, Response, Route
+from monostack.kit.resource import Field, Response, Route
 
 KNOWN = frozenset(
     (
@@ -62,11 +58,22 @@ EXPIRY = {
     "eq": operator.eq,
     "neq": operator.ne,
 }
+
+
+def _enabled(row: Row, request: Request) -> bool:
+    return standing.enabled(request.cloud, row)
+
+
 SHOWN = (
     Field("id"),
     Field("name", filter=True),
     Field("domain_id", filter=True),
-    Field("enabled", filter=True, convert=boolean_filter),
+    Field(
+        "enabled",
+        lambda row, request: standing.enabled(request.cloud, row),
+        filter=True,
+        convert=boolean_filter,
+    ),
     Field("default_project_id", omit_none=True, filter=True),
     Field("password_expires_at"),
     Field("options"),
@@ -130,7 +137,7 @@ async def show_one(request: Request, ctx: Context) -> dict:
 
 async def create(request: Request, ctx: Context) -> Response:
     asked = asked_for(request, "user")
-    stored = await _hash(ctx, asked.get("password"))
+    stored = await _hash(ctx, asked)
     row = await ctx.write(_insert, request, asked, stored)
     return Response(201, {"user": show(request, SHOWN, row)})
 
@@ -139,6 +146,7 @@ def _insert(tx: Tx, request: Request, asked: dict, stored: str | None) -> Row:
     domain_id = domains.meant(request, tx, asked)
     domains.find(tx, domain_id)
     sources.must_take(tx, domain_id)
+    options = with_options({}, asked.get("options"))
     words = f"Duplicate entry found with name {asked['name']} at domain ID {domain_id}"
     row = tx.insert(
         USERS,
@@ -147,9 +155,9 @@ def _insert(tx: Tx, request: Request, asked: dict, stored: str | None) -> Row:
         domain_id=domain_id,
         enabled=truth(asked.get("enabled")),
         default_project_id=_default_project(tx, asked),
-        password_hash=stored,
-        options=with_options({}, asked.get("options")),
+        options=options,
         extra=invented(asked, KNOWN),
+        **(password_rules.columns(tx, stored, options, by_himself=False) if stored is not None else {}),
     )
     request.subject = row["id"]
     return row
@@ -164,17 +172,16 @@ def _default_project(tx: Tx, asked: dict) -> str | None:
     return project_id
 
 
-async def _hash(ctx: Context, password: str | None) -> str | None:
-    if password is None:
+async def _hash(ctx: Context, asked: dict) -> str | None:
+    if "password" not in asked:
         return None
-    if len(password) > passwords.LONGEST:
-        raise bad(f"Password is longer than {passwords.LONGEST} characters.")
-    return await hashed(ctx, password)
+    password_rules.check(ctx.cloud.settings.identity, asked["password"])
+    return None if asked["password"] is None else await hashed(ctx, asked["password"])
 
 
 async def update(request: Request, ctx: Context) -> dict:
     asked = asked_for(request, "user")
-    stored = await _hash(ctx, asked.get("password"))
+    stored = await _hash(ctx, asked)
     row = await ctx.write(_update, request, asked, stored)
     return {"user": show(request, SHOWN, row) | {"extra": row["extra"]}}
 
@@ -189,12 +196,16 @@ def _update(tx: Tx, request: Request, asked: dict, stored: str | None) -> Row:
         values["name"] = asked["name"]
     if "enabled" in asked:
         values["enabled"] = truth(asked["enabled"])
+        if values["enabled"]:
+            values |= standing.enabling(tx)
     if "default_project_id" in asked:
         values["default_project_id"] = _default_project(tx, asked)
     if "options" in asked:
         values["options"] = with_options(row["options"], asked["options"])
     if "password" in asked:
-        values["password_hash"] = stored
+        password_rules.remember(tx, row)
+        options = values.get("options", row["options"]) or {}
+        values |= password_rules.columns(tx, stored, options, by_himself=False)
     tx.set(row, taken=taken("user", f"Duplicate entry found with name {asked.get('name')}"), **values)
     if "password" in asked or values.get("enabled") is False:
         tokens.end_all(tx, row)
@@ -207,44 +218,6 @@ def delete(request: Request, tx: Tx) -> None:
     row = find(tx, request.path["user_id"])
     sources.must_be_ours(row)
     removal.user(tx, row)
-
-
-async def change_password(request: Request, ctx: Context) -> Response:
-    """Change one's own password. It needs no token, but the old password."""
-    asked = _passwords(request.body)
-    user_id = request.path["user_id"]
-    user = await matching(
-        ctx, await ctx.read(lambda db: db.one(USERS, id=user_id)), asked["original_password"]
-    )
-    if not await ctx.read(tokens.may_log_in, user["id"]):
-        raise refused()
-    if user["options"].get("lock_password"):
-        raise bad(
-            "You cannot change your password at this time: an administrator has locked it (option "
-            "lock_password). Ask an administrator for a new one."
-        )
-    stored = await _hash(ctx, asked["password"])
-    await ctx.write(_set_password, user_id, user["password_hash"], stored)
-    return Response(204)
-
-
-def _set_password(tx: Tx, user_id: str, was: str, stored: str) -> None:
-    row = tx.one(USERS, id=user_id, missing=refused())
-    if not tx.set(row, when={"password_hash": was}, password_hash=stored):
-        raise Error(
-            409, "Conflict", "The password was changed by somebody else at the same moment. Try again."
-        )
-    tokens.end_all(tx, row)
-
-
-def _passwords(body) -> dict:
-    asked = body.get("user") if isinstance(body, dict) else None
-    if not isinstance(asked, dict):
-        raise bad("'user' is a required property: an object with original_password and password.")
-    for name in ("original_password", "password"):
-        if not isinstance(asked.get(name), str):
-            raise bad(f"'{name}' is a required property, a text.")
-    return asked
 
 
 def projects_of(request: Request, db: Db) -> dict:
@@ -287,7 +260,6 @@ ROUTES = (
         target=target,
         event="identity.user.deleted",
     ),
-    Route("POST", "/users/{user_id}/password", change_password, PUBLIC),
     Route(
         "GET",
         "/users/{user_id}/projects",

@@ -39,7 +39,7 @@ async def prove(ctx: Context, asked: tuple[dict[str, Any], bool]) -> Proof:
         words = "Application credentials cannot request a scope."
         raise Error(401, "Unauthorized", f"Error authenticating with application credential: {words}")
     found = await ctx.read(_named, credential)
-    row = await matching(ctx, found, credential.get("secret") or "", "secret_hash")
+    row = await matching(ctx, found, credential.get("secret") or "", "secret_hash", naming.told(credential))
     return Proof(
         row["user_id"],
         (NAME,),

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from monostack.identity.authentication.methods import application_credential, password, token
+from monostack.identity.authentication.methods import application_credential, external, password, token, totp
 from monostack.identity.authentication.methods.method import Method
 
 METHODS: Mapping[str, Method] = {
-    method.name: method for method in (password.METHOD, token.METHOD, application_credential.METHOD)
+    method.name: method
+    for method in (
+        external.METHOD,
+        password.METHOD,
+        token.METHOD,
+        totp.METHOD,
+        application_credential.METHOD,
+    )
 }
 
 

@@ -1,4 +1,7 @@
-"""Logging in with a password."""
+"""Logging in with a password.
+
+What ends the user's tokens (a new password, being disabled) also ends a login that has got half way, and so
+do the guesses of others that lock the account meanwhile."""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ from typing import Any
 
 from monostack.identity.authentication import bodies, naming
 from monostack.identity.authentication.methods.method import Method, Proof
-from monostack.identity.authentication.verifying import matching, refused
+from monostack.identity.authentication.verifying import of_user, refused
 from monostack.identity.tables import USERS
-from monostack.identity.users import sources
+from monostack.identity.users import sources, standing
 from monostack.kit.context import Context
 from monostack.kit.db import Db, Row
 
@@ -33,10 +36,11 @@ async def prove(ctx: Context, asked: dict[str, Any]) -> Proof:
         elsewhere = await _in_directory(ctx, user, asked)
         if elsewhere is not None:
             return elsewhere
-    user = await matching(ctx, user, asked.get("password") or "")
+    user = await of_user(ctx, user, asked.get("password") or "", naming.told(asked))
 
     def still(db: Db) -> None:
-        if db.one(USERS, id=user["id"], password_hash=user["password_hash"]) is None:
+        now = db.one(USERS, id=user["id"])
+        if now is None or now["epoch"] != user["epoch"] or standing.locked(db.cloud, now):
             raise refused()
 
     return Proof(user["id"], (NAME,), still)
