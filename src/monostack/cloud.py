@@ -14,6 +14,7 @@ import logging
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from monostack.kit import agents, events, quota
 from monostack.kit.app import App, Site
@@ -23,10 +24,12 @@ from monostack.kit.context import CpuPool
 from monostack.kit.db import Column, String, Table, Text
 from monostack.kit.db import upgrade as schema
 from monostack.kit.db.engine import open_engine
+from monostack.kit.hints import Hints
 from monostack.kit.hooks import Hooks
 from monostack.kit.ids import new_uuid
 from monostack.kit.loops import Loops
 from monostack.kit.policy import Policy
+from monostack.kit.processes import LEASES, PROCESSES, Processes
 from monostack.kit.resource import Service
 from monostack.settings import Settings
 
@@ -34,7 +37,7 @@ ORDER = ("identity", "placement", "image", "network", "compute")
 """The services, lowest first: each may call those before it."""
 
 ABOUT = Table("cloud", Column("name", String(64), primary_key=True), Column("value", Text))
-KIT_TABLES = (ABOUT, EPOCHS, events.EVENTS, quota.LIMITS, quota.LOCKS, agents.HOSTS)
+KIT_TABLES = (ABOUT, EPOCHS, PROCESSES, LEASES, events.EVENTS, quota.LIMITS, quota.LOCKS, agents.HOSTS)
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +60,8 @@ class Cloud:
         self.hooks = Hooks()
         self.auth = Auth(self)
         self.cpu = CpuPool()
+        self.processes = Processes(self)
+        self.hints = Hints(self)
         self.loops = Loops(self)
         self.hub = agents.Hub(self)
         self.policies: dict[str, Policy] = {}
@@ -94,6 +99,10 @@ class Cloud:
 
     def root_url(self, service: Service) -> str:
         """The URL of a service's root, as the catalogue has it; no slash at the end."""
+        public = self.settings.public_url.rstrip("/")
+        if public:
+            one_port = self.settings.shared_port is not None or urlsplit(public).port is not None
+            return f"{public}/{service.mount}" if one_port else f"{public}:{self.port(service)}"
         listen = self.settings.listen if self.settings.listen not in ("0.0.0.0", "::") else self.settings.host
         mount = f"/{service.mount}" if self.settings.shared_port is not None else ""
         return f"http://{listen}:{self.port(service)}{mount}"
@@ -121,6 +130,7 @@ class Cloud:
     def prepare(self) -> None:
         """Everything that needs no event loop: lock, database, schema, policies, bootstrap, application."""
         self.take_state()
+        _check_public_url(self.settings.public_url)
         self.engine = open_engine(self.settings.database_url, self)
         tables = list(KIT_TABLES)
         for service in self.services:
@@ -136,8 +146,10 @@ class Cloud:
                 service.name, folder / "policies.tsv", self.state / "policy.yaml"
             )
         self._say_policy()
-        schema.expand(self.engine, tables)
-        self.engine.write_now(self._bootstrap)
+        with self.engine.preparing():
+            self._look_for_keys()
+            schema.expand(self.engine, tables)
+            self.engine.write_now(self._bootstrap)
         if self.engine.shared:
             self.engine.watch(SEEN, COUNTED_UP)
         sites = []
@@ -164,12 +176,24 @@ class Cloud:
         """Ports that old guides also name (35357); without one of them the service still has its first."""
         return {port + self.settings.port_offset for service in self.services for port in service.ports[1:]}
 
+    def _look_for_keys(self) -> None:
+        """A process that joins a cloud needs its keys: with others of its own it would make tokens that the
+        rest does not know, and would know none of theirs. Raises ValueError."""
+        if not self.engine.shared or (self.state / "fernet-keys").is_dir():
+            return
+        if ABOUT.name in self.engine.columns() and self.engine.now(lambda db: db.one(ABOUT, name="id")):
+            raise ValueError(
+                f"the cloud of this database has its keys elsewhere, and {self.state} has none: "
+                "share the state directory of the first process, or copy its keys and images here"
+            )
+
     def _bootstrap(self, tx) -> None:
         row = tx.one(ABOUT, name="id")
         if row is None:
             row = tx.insert(ABOUT, name="id", value=new_uuid())
         self.id = row["value"]
         self.auth.prepare(tx)
+        self.processes.prepare(tx)
         for service in self.services:
             if service.bootstrap is not None:
                 service.bootstrap(tx, self)
@@ -179,7 +203,9 @@ class Cloud:
         `monostack.server`."""
         if self.engine is None:
             self.prepare()
+        await self.processes.start()
         self.loops.start()
+        self.hints.start()
         self._policy_watch = asyncio.create_task(self._watch_policy())
         await self._start_agents()
 
@@ -214,7 +240,9 @@ class Cloud:
         self.agents = []
         if self._policy_watch is not None:
             self._policy_watch.cancel()
+        await self.hints.stop()
         await self.loops.stop()
+        await self.processes.stop()
         self.cpu.close()
         if self.engine is not None:
             self.engine.close()
@@ -257,6 +285,11 @@ def _holder_words(state: Path, holder: str) -> str:
     except (ValueError, KeyError):
         who = "another process"
     return f"{state} is in use by {who}. Stop it first, or give another directory with --state."
+
+
+def _check_public_url(url: str) -> None:
+    if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
+        raise ValueError(f"public_url is {url!r}: it must be like https://cloud.example.org")
 
 
 def package_folder(service: Service) -> Path:

@@ -50,7 +50,7 @@ def listen(cloud: Cloud) -> list[socket.socket]:
 
 
 class Server(uvicorn.Server):
-    """uvicorn without its own signal handling: `monostack.cli.up` decides what a signal means."""
+    """uvicorn without its own signal handling: `monostack.cli.foreground` decides what a signal means."""
 
     def capture_signals(self):
         from contextlib import nullcontext

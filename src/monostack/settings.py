@@ -137,6 +137,7 @@ class Settings:
     listen: str = "127.0.0.1"
     port_offset: int = 0
     shared_port: int | None = None
+    public_url: str = ""
     database: str = ""
     hypervisor: str = "auto"
     networks: str = "auto"

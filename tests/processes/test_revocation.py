@@ -6,30 +6,12 @@ Each test first uses the token in both, so that both keep its caller; then one e
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 from tests.conftest import PLAIN, World
 
 from monostack import testing
-from monostack.testing.disposable import DisposableCloud, settings_for_tests
-
-
-@pytest.fixture(scope="module")
-def pair(postgresql, tmp_path_factory) -> Iterator[tuple[World, World]]:
-    """Two clouds on one database and one state directory, as two `monostack serve` are."""
-    state: Path = tmp_path_factory.mktemp("shared")
-    database = postgresql.database("processes")
-    clouds = []
-    try:
-        for _ in range(2):
-            settings = settings_for_tests(state, only=("identity",), database=database)
-            clouds.append(DisposableCloud(settings, alone=False).start())
-        yield World(clouds[0]), World(clouds[1])
-    finally:
-        for cloud in clouds:
-            cloud.stop()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import sys
 
 WORDS = {
     "up": "run the cloud in the foreground",
+    "serve": "run one of several processes of a cloud, on one PostgreSQL",
     "demo": "start a cloud, boot a guest in it, reach it over its floating address, and show it all",
     "status": "what runs, what is due, what fails and why",
     "why": "the story of a resource or a request, in order",

@@ -10,8 +10,8 @@ from pathlib import Path
 from monostack import settings as tree
 
 
-def cloud_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options that choose and shape a cloud."""
+def cloud_arguments(parser: argparse.ArgumentParser, hosts: bool = True) -> None:
+    """Options that choose and shape a cloud; without `hosts`, one that has none on this machine."""
     parser.add_argument(
         "--state",
         metavar="DIR",
@@ -22,14 +22,8 @@ def cloud_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port-offset", type=int, metavar="N", help="added to every customary port (default: 0)"
     )
-    parser.add_argument(
-        "--hypervisor", choices=("auto", "qemu", "simulated"), help="what runs the guests (default: auto)"
-    )
-    parser.add_argument(
-        "--networks",
-        choices=("auto", "linux", "user", "simulated"),
-        help="what carries their packets (default: auto: linux as root, user otherwise)",
-    )
+    if hosts:
+        _host_arguments(parser)
     parser.add_argument("--only", metavar="SERVICE,...", help="run only these services and what they need")
     parser.add_argument("--database", metavar="URL", help="postgresql://... instead of SQLite in DIR")
     parser.add_argument(
@@ -38,6 +32,17 @@ def cloud_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="SECTION.NAME=VALUE",
         help="any other setting (docs/operating.md lists them)",
+    )
+
+
+def _host_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--hypervisor", choices=("auto", "qemu", "simulated"), help="what runs the guests (default: auto)"
+    )
+    parser.add_argument(
+        "--networks",
+        choices=("auto", "linux", "user", "simulated"),
+        help="what carries their packets (default: auto: linux as root, user otherwise)",
     )
 
 

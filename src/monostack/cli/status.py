@@ -1,5 +1,5 @@
-"""`monostack status`: services, users, images, networks, flavors, servers, hosts, loops, and things no row
-names.
+"""`monostack status`: services, processes, users, images, networks, flavors, servers, hosts, loops, and things
+no row names.
 
 It reads the database of a state directory by itself, so it also tells about a cloud that is not running.
 """
@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
         facts = cloud.engine.now(collect)
     finally:
         cloud.engine.close()
-    running = (cloud.state / "ready").exists()
+    running = (cloud.state / "ready").exists() or any(each["alive"] for each in facts["processes"])
     if options.json:
         print(json.dumps({"running": running} | facts, indent=2, default=str))
         return 0
@@ -55,9 +55,11 @@ def open_cloud(options: argparse.Namespace):
 
 def collect(db) -> dict:
     """Everything `status` shows."""
-    from monostack.kit import agents
+    from monostack.kit import agents, processes
 
-    out: dict = {"sections": {}, "hosts": [], "loops": [], "unknown": []}
+    out: dict = {"sections": {}, "hosts": [], "loops": [], "unknown": [], "processes": []}
+    if db.cloud.engine.shared:
+        out["processes"] = processes.overview(db)
     for service in db.cloud.services:
         for title, table, columns in service.overview:
             rows = db.all(table, limit=200)
@@ -89,6 +91,8 @@ def show(facts: dict, running: bool, cloud) -> None:
     for service in cloud.services:
         services.add_row(f"{service.title} ({service.type})", cloud.endpoint_url(service))
     console.print(services)
+    if facts["processes"]:
+        _table(console, "processes", facts["processes"])
     for title, rows in facts["sections"].items():
         _table(console, title, rows)
     _table(console, "hosts", facts["hosts"])

@@ -2,7 +2,8 @@
 
 Made once: the domain Default, the projects admin, demo and service, the users admin and demo, the roles that
 all services' rules speak of (they cannot be changed by accident: immutable), and who has which. Made at every
-start: the region, and a service and three endpoints for each service that runs here, with the URLs of now.
+start: the region, and a service and three endpoints for each service that runs here, with the URLs of now
+(one of several processes leaves the URLs that are there, unless it is told the public one).
 Their ids are derived from the cloud's own, so that a client's notes stay true. Passwords come from the
 settings, or are random and told once, in `cloud.first_passwords`.
 
@@ -207,5 +208,6 @@ def _in_catalog(tx: Tx, cloud: Cloud, service) -> None:
                 enabled=True,
                 extra={},
             )
-        elif row["url"] != url:
+        elif row["url"] != url and (cloud.alone or cloud.settings.public_url):
             tx.set(row, url=url)
+            tx.ends_tokens()

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SPEAKS = (1,)
 POLL_SECONDS = 25.0
+AWAY_SECONDS = 2 * POLL_SECONDS
 ALIVE_SECONDS = 60.0
 REST = 4
 LONGEST_REST = 0.1
@@ -89,6 +90,7 @@ class Hub:
         self.hints: dict[str, dict[Key, None]] = {}
         self.waiting: dict[str, asyncio.Event] = {}
         self.answerers: dict[str, Callable] = {}
+        self.asked: dict[str, float] = {}
         self.compared: dict[str, float] = {}
         self.rested: dict[str, float] = {}
 
@@ -140,6 +142,7 @@ class Hub:
     async def sync(self, body: dict[str, Any]) -> dict[str, Any]:
         """{"host", "digest", "have"?, "timeout"} -> {"put", "forget"[, "digest"]} | {"send": "have"} | {}."""
         host = body["host"]
+        self.asked[host] = time.monotonic()
         if "have" in body:
             self.hints.pop(host, None)
             self.compared[host] = time.monotonic()
@@ -231,13 +234,25 @@ class Hub:
         """Drop hints and waiting agents; for a disposable cloud that starts anew."""
         self.hints.clear()
         self.waiting.clear()
+        self.asked.clear()
         self.compared.clear()
         self.rested.clear()
 
     # what the API says
 
     def wake(self, host: str, parts: Iterable[Key] = ()) -> None:
-        """These parts of the host changed."""
+        """These parts of the host changed: tell its agent, if it asks here, and the other processes."""
+        parts = tuple(parts)
+        self.wake_here(host, parts)
+        self.cloud.hints.host(host, parts)
+
+    def wake_here(self, host: str, parts: Iterable[Key] = ()) -> None:
+        """Keep the hint for the host's agent. One that does not ask here (any more) is compared with whole
+        when it comes, so nothing need be kept for it."""
+        if time.monotonic() - self.asked.get(host, -AWAY_SECONDS) >= AWAY_SECONDS:
+            self.hints.pop(host, None)
+            self.compared.pop(host, None)
+            return
         kept = self.hints.setdefault(host, {})
         for key in parts:
             kept[key] = None

@@ -2,7 +2,8 @@
 
 A row says when it wants to be looked at (`due_at`; NULL is settled). A step reads and writes rows in one
 transaction and touches no world; what it returns decides when the row is due again. A wake-up only shortens
-the wait, so losing one costs a poll interval and nothing else.
+the wait, so losing one costs a poll interval and nothing else. Where several processes run, each loop is
+stepped by the one that holds its lease (`monostack.kit.processes`).
 """
 
 from __future__ import annotations
@@ -63,6 +64,10 @@ class Runner:
 
     async def live(self) -> None:
         while True:
+            if not self.cloud.processes.holds(self.loop.name):  # being given the lease is a hint
+                await self.hint.wait()
+                self.hint.clear()
+                continue
             try:
                 more = await self.turn()
                 self.last_problem = None
@@ -171,6 +176,12 @@ class Loops:
             runner.task = asyncio.create_task(runner.live(), name=f"loop {runner.loop.name}")
 
     def wake(self, name: str) -> None:
+        """One of the loop's rows is due: tell the runner here, or the process that holds the loop."""
+        self.wake_here(name)
+        if not self.cloud.processes.holds(name):
+            self.cloud.hints.loop(name)
+
+    def wake_here(self, name: str) -> None:
         runner = self.runners.get(name)
         if runner is not None:
             runner.hint.set()

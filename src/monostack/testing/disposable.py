@@ -225,6 +225,7 @@ class DisposableCloud:
         for agent in cloud.agents:
             await agent.stop()
         await cloud.loops.stop()
+        await cloud.processes.stop()
         self.clock.offset = 0.0
         if cloud.engine.name == "sqlite":
             while cloud.engine.busy:  # a cancelled loop's last write is still being committed
@@ -237,6 +238,7 @@ class DisposableCloud:
         cloud.hub.forget_all()
         shutil.rmtree(cloud.state / "images", ignore_errors=True)
         shutil.rmtree(cloud.state / "node", ignore_errors=True)
+        await cloud.processes.start()
         cloud.loops.start()
         await cloud._start_agents()
 

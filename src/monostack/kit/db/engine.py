@@ -7,6 +7,7 @@ Both engines offer the same four calls: `read` and `write` await a function over
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from monostack.kit.db.tx import Statements
@@ -33,6 +34,7 @@ class Engine(Protocol):
     shared: bool
     """Whether other processes may write to the same database."""
 
+    def preparing(self) -> AbstractContextManager[None]: ...
     async def read(self, function: Callable, *args) -> Any: ...
     async def write(self, function: Callable, *args) -> Any: ...
     def close(self) -> None: ...

@@ -9,10 +9,12 @@ something false.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -31,6 +33,11 @@ WRITE = "begin isolation level read committed"
 THREADS = 8
 UNKEPT = "A value is longer than can be kept, or holds a NUL character."
 TRIES = 8
+PREPARING = 0x6D6F6E6F
+"""The number of the advisory lock."""
+PREPARE_SECONDS = 60
+
+log = logging.getLogger(__name__)
 
 
 class PostgresConnection:
@@ -214,6 +221,48 @@ class PostgresEngine:
                 )
             raise Error(503, "ServiceUnavailable", "The database cannot be reached. Try again.") from reason
         time.sleep(min(0.02 * 2**attempt, 1.0))
+
+    async def notify(self, channel: str, messages: list[str]) -> None:
+        """Send messages to whoever listens, now; outside of any transaction."""
+        await asyncio.get_running_loop().run_in_executor(self.threads, self._notify, channel, messages)
+
+    def _notify(self, channel: str, messages: list[str]) -> None:
+        raw = self._connection().open()
+        for message in messages:
+            raw.execute("select pg_notify(%s, %s)", (channel, message))
+
+    async def listen(self, channel: str, heard: Callable[[str], None], began: Callable[[], None]) -> None:
+        """Call `heard` with each message, for ever; `began` whenever the connection was made (anew)."""
+        while True:
+            try:
+                connection = await psycopg.AsyncConnection.connect(
+                    self.url, autocommit=True, connect_timeout=5
+                )
+                async with connection:
+                    await connection.execute(f"listen {channel}")
+                    began()
+                    async for message in connection.notifies():
+                        heard(message.payload)
+            except psycopg.OperationalError as reason:
+                log.warning("the database is not heard: %s", reason)
+            await asyncio.sleep(1.0)
+
+    @contextmanager
+    def preparing(self) -> Iterator[None]:
+        """Of several processes that start at once one prepares the database at a time."""
+        try:
+            connection = psycopg.connect(self.url, connect_timeout=5, autocommit=True)
+        except psycopg.OperationalError as reason:
+            raise ValueError(f"the database cannot be reached: {reason}") from None
+        try:
+            connection.execute(f"set lock_timeout = '{PREPARE_SECONDS}s'")
+            connection.execute("select pg_advisory_lock(%s)", (PREPARING,))
+            yield
+        except psycopg.errors.LockNotAvailable:
+            words = f"another process has been preparing the database for {PREPARE_SECONDS} s"
+            raise ValueError(f"{words}: look whether it hangs") from None
+        finally:
+            connection.close()
 
     def define(self, statements: list[str]) -> None:
         """Run data definition statements in one transaction."""

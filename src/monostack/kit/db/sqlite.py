@@ -21,8 +21,9 @@ import sqlite3
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -313,6 +314,11 @@ class SqliteEngine:
             self.busy = False
 
     # life
+
+    @contextmanager
+    def preparing(self) -> Iterator[None]:
+        """One process holds the file: there is nobody to wait for."""
+        yield
 
     def define(self, statements: list[str]) -> None:
         """Run data definition statements in one transaction."""
