@@ -1,5 +1,5 @@
-"""`monostack status`: services, processes, users, images, networks, flavors, servers, hosts, loops, and things
-no row names.
+"""`monostack status`: services, processes, users, images, networks, flavors, servers, hosts, loops, and
+things no row names.
 
 It reads the database of a state directory by itself, so it also tells about a cloud that is not running.
 """
