@@ -37,9 +37,17 @@ def image_ids(connection, file: str | None) -> list[str]:
     found = {image.name: image.id for image in connection.image.images()}
     if file:
         name = Path(file).name
-        made = found.get(name) or connection.create_image(
-            name, filename=file, disk_format="qcow2", container_format="bare", wait=True, visibility="public"
-        ).id
+        made = (
+            found.get(name)
+            or connection.create_image(
+                name,
+                filename=file,
+                disk_format="qcow2",
+                container_format="bare",
+                wait=True,
+                visibility="public",
+            ).id
+        )
         return [made, made]
     for name in IMAGES:
         if name not in found:

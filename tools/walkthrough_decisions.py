@@ -254,7 +254,7 @@ DECISIONS: dict[str, dict[str, Any]] = {
             },
             {"run": "openstack server show cirros1", "values": {"status": "ACTIVE"}},
             {"run": "openstack compute service set --enable {host} nova-compute", "silent": True},
-        ]
+        ],
     },
     "S001-114": {
         "also": [

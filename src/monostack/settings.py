@@ -61,6 +61,7 @@ class Identity:
     allow_expired_seconds: int = 172800
     max_active_keys: int = 3
     token_provider: str = "fernet"
+    signature_seconds: int = 900
     v2_discovery: bool = True
     return_all_endpoints_if_no_filter: bool = True
     max_redelegation_count: int = 3

@@ -170,7 +170,7 @@ def body(operation: Operation, things: dict[str, Any]) -> Any:
 
 
 def substituted(value: Any, things: dict[str, Any]) -> Any:
-    """"$network" becomes the thing's id."""
+    """ "$network" becomes the thing's id."""
     if isinstance(value, dict):
         return {substituted(key, things): substituted(inner, things) for key, inner in value.items()}
     if isinstance(value, list):

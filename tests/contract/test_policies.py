@@ -74,6 +74,7 @@ def wired() -> list:
 ONLY_A_FIELD = {"os_compute_api:os-flavor-extra-specs:index"}
 """Rules that judge one field of an answer, not the operation."""
 
+
 @pytest.mark.parametrize(("route", "rules"), wired())
 def test_the_rule_is_one_of_the_operation(route, rules):
     """A route's rule is among those the contract names for its operation (where it names any)."""
@@ -89,11 +90,12 @@ def test_only_what_must_be_is_open():
         f"{service.name} {route.method} {route.path}"
         for service in load_services()
         for route in service.routes
-        if route.rule == PUBLIC
+        if route.rule == PUBLIC and route.handler.__name__ != "only_post"  # which says 405
     }
     changing = {each for each in open_routes if each.split()[1] not in ("GET", "HEAD", "OPTIONS")}
     assert changing <= {
         "identity POST /auth/tokens",
+        "identity POST /OS-OAUTH2/token",
         "identity POST ^/v2.0/tokens",
         "identity POST /users/{user_id}/password",
     }

@@ -39,15 +39,29 @@ def encoded(text):
 
 METADATA = {"uuid": ID, "hostname": "web.example", "public_keys": {"mine": "ssh-ed25519 AAAA someone"}}
 SERVER = {
-    "kind": "server", "id": ID, "version": 1, "desired": "present", "place": 1, "boot": 1, "disk": 1,
-    "name": "web", "instance_name": "instance-00000001", "power": "running", "reboot": "soft", "vcpus": 1,
-    "ram": 128, "disk_gb": 1, "swap_mb": 64, "ephemeral_gb": 0,
+    "kind": "server",
+    "id": ID,
+    "version": 1,
+    "desired": "present",
+    "place": 1,
+    "boot": 1,
+    "disk": 1,
+    "name": "web",
+    "instance_name": "instance-00000001",
+    "power": "running",
+    "reboot": "soft",
+    "vcpus": 1,
+    "ram": 128,
+    "disk_gb": 1,
+    "swap_mb": 64,
+    "ephemeral_gb": 0,
     "image": {"id": "guest", "disk_format": "qcow2", "min_disk": 0, "size": 0, "properties": {}},
     "config_drive": {
         "openstack/latest/meta_data.json": encoded(json.dumps(METADATA)),
         "openstack/latest/user_data": encoded("#!/bin/sh\ndf -m / | tail -n 1\necho script-ran\n"),
     },
-    "nics": [{"port_id": PORT, "mac": "fa:16:3e:00:00:01", "mtu": 1450}], "metadata_ok": True,
+    "nics": [{"port_id": PORT, "mac": "fa:16:3e:00:00:01", "mtu": 1450}],
+    "metadata_ok": True,
 }
 
 
@@ -349,9 +363,7 @@ def killed_host(image, tmp_path):
 
 def test_killed_once_at_every_crash_point_the_world_still_gets_there(killed_host):
     host = killed_host
-    names = [
-        name for name in crash.names(Path(hypervisors.__file__).parent) if name.startswith("qemu.")
-    ]
+    names = [name for name in crash.names(Path(hypervisors.__file__).parent) if name.startswith("qemu.")]
     due = set(names)
 
     def die(name):
@@ -397,8 +409,18 @@ def test_an_image_greater_than_the_flavors_disk_is_refused_in_words(image, tmp_p
 
 def test_an_image_that_refers_to_another_file_is_refused(image, tmp_path):
     async def overlay():
-        await qemu_disk.run("create", "-q", "-f", "qcow2", "-F", "raw", "-b", "/etc/passwd",
-                            str(tmp_path / "evil.qcow2"), "1G")
+        await qemu_disk.run(
+            "create",
+            "-q",
+            "-f",
+            "qcow2",
+            "-F",
+            "raw",
+            "-b",
+            "/etc/passwd",
+            str(tmp_path / "evil.qcow2"),
+            "1G",
+        )
         await qemu_disk.overlay(tmp_path / "evil.qcow2", "qcow2", 2, tmp_path / "disk.qcow2")
 
     with pytest.raises(Broken, match="refers to another file"):

@@ -104,7 +104,9 @@ def test_nobodys_thing_is_not_everybodys():
 )
 def test_a_token_fits_a_rule_of_its_own_scope_only(credentials, scopes_allowed, tmp_path):
     defaults = tmp_path / "policies.tsv"
-    defaults.write_text("rule\tcheck\tscopes\nsystem\t@\tsystem\ndomain\t@\tdomain\nproject\t@\tproject\nany\t@\t\n")
+    defaults.write_text(
+        "rule\tcheck\tscopes\nsystem\t@\tsystem\ndomain\t@\tdomain\nproject\t@\tproject\nany\t@\t\n"
+    )
     policy = Policy.load("test", defaults)
     who = caller(**credentials)
     fitting = {rule for rule in ("system", "domain", "project") if policy.check_scope(rule, who)}

@@ -199,20 +199,25 @@ trees = st.recursive(
     max_leaves=8,
 )
 ids = st.sampled_from((None, "a", "b"))
-callers = st.fixed_dictionaries({
-    "roles": st.frozensets(st.sampled_from(("admin", "member", "reader"))),
-    "project_id": ids,
-    "user_id": ids,
-    "domain_id": ids,
-    "system_scope": st.sampled_from((None, "all")),
-    "token": st.sampled_from(({}, {"domain": None}, {"domain": {"id": "a"}})),
-})
-targets = st.fixed_dictionaries({}, optional={
-    "project_id": ids,
-    "visibility": st.sampled_from(("public", "private", "shared", None)),
-    "target.user.id": ids,
-    "target": st.fixed_dictionaries({}, optional={"domain_id": ids, "user": st.just({"id": "a"})}),
-})
+callers = st.fixed_dictionaries(
+    {
+        "roles": st.frozensets(st.sampled_from(("admin", "member", "reader"))),
+        "project_id": ids,
+        "user_id": ids,
+        "domain_id": ids,
+        "system_scope": st.sampled_from((None, "all")),
+        "token": st.sampled_from(({}, {"domain": None}, {"domain": {"id": "a"}})),
+    }
+)
+targets = st.fixed_dictionaries(
+    {},
+    optional={
+        "project_id": ids,
+        "visibility": st.sampled_from(("public", "private", "shared", None)),
+        "target.user.id": ids,
+        "target": st.fixed_dictionaries({}, optional={"domain_id": ids, "user": st.just({"id": "a"})}),
+    },
+)
 
 
 @settings(max_examples=400, deadline=None)

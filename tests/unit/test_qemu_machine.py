@@ -31,8 +31,16 @@ CLOUD = "8d1e5a52-3c50-4b8e-9d3a-0f8b8b2f3a11"
 ID = "5b0d1f9e-1111-4222-8333-444455556666"
 PORT = "b7a1f0f2-1111-4222-8333-444455556666"
 PART = {
-    "id": ID, "boot": 3, "disk": 1, "power": "running", "vcpus": 2, "ram": 512, "disk_gb": 1, "swap_mb": 0,
-    "ephemeral_gb": 0, "config_drive": None,
+    "id": ID,
+    "boot": 3,
+    "disk": 1,
+    "power": "running",
+    "vcpus": 2,
+    "ram": 512,
+    "disk_gb": 1,
+    "swap_mb": 0,
+    "ephemeral_gb": 0,
+    "config_drive": None,
     "nics": [{"port_id": PORT, "mac": "fa:16:3e:00:00:01", "mtu": 1450}],
 }
 PLUG = {"args": ["-netdev", "tap,id=n-b7a1f0f2-11,fd=7"], "fds": [7]}
@@ -54,8 +62,14 @@ class TestPlan:
     @pytest.mark.parametrize("power", plan.POWERS)
     @pytest.mark.parametrize("target", plan.POWERS)
     def test_every_power_state_leads_to_every_other(self, power, target):
-        moves = {"start": "running", "stop": "off", "pause": "paused", "unpause": "running",
-                 "suspend": "suspended", "resume": "running"}
+        moves = {
+            "start": "running",
+            "stop": "off",
+            "pause": "paused",
+            "unpause": "running",
+            "suspend": "suspended",
+            "resume": "running",
+        }
         for step in plan.steps({**PART, "power": target}, self.known(power=power, applied=power)):
             power = moves[step]
         assert power == target
@@ -109,7 +123,10 @@ class TestCommandLine:
         devices = self.devices(self.words(part))
         disks = [device for device in devices if device["driver"] == "virtio-blk-pci"]
         assert [(device["drive"], device["bootindex"]) for device in disks] == [
-            ("disk0", 1), ("ephemeral0", 2), ("swap0", 3), ("config0", 4)
+            ("disk0", 1),
+            ("ephemeral0", 2),
+            ("swap0", 3),
+            ("config0", 4),
         ]
         assert "strict=on" in self.words(part)
 
@@ -468,25 +485,41 @@ class TestGuestImage:
 
     @pytest.mark.skipif(shutil.which("cpio") is None, reason="cpio is not installed")
     def test_the_memory_disk_is_an_archive_that_others_read(self, tmp_path):
-        archive = b"".join((
-            guest_image._archived("folder", stat.S_IFDIR | 0o755, b""),
-            guest_image._archived("folder/file", stat.S_IFREG | 0o644, b"content"),
-            guest_image._archived("TRAILER!!!", 0, b""),
-        ))
+        archive = b"".join(
+            (
+                guest_image._archived("folder", stat.S_IFDIR | 0o755, b""),
+                guest_image._archived("folder/file", stat.S_IFREG | 0o644, b"content"),
+                guest_image._archived("TRAILER!!!", 0, b""),
+            )
+        )
         subprocess.run(["cpio", "-i", "--quiet"], input=archive, cwd=tmp_path, check=True)
         assert (tmp_path / "folder/file").read_bytes() == b"content"
 
     @pytest.mark.skipif(shutil.which("busybox") is None, reason="busybox is not installed")
     def test_the_guest_reads_its_metadata(self):
-        metadata = {"uuid": ID, "public_keys": {"a key": "ssh-rsa A me\n"}, "keys": [{"data": 'x"y'}], "n": 1,
-                    "empty": {}, "list": [], "no": None}
+        metadata = {
+            "uuid": ID,
+            "public_keys": {"a key": "ssh-rsa A me\n"},
+            "keys": [{"data": 'x"y'}],
+            "n": 1,
+            "empty": {},
+            "list": [],
+            "no": None,
+        }
         said = subprocess.run(
             ["busybox", "awk", "-f", guest_image.FILES / "flatten.awk"],
             input=json.dumps(metadata, indent=1),
-            capture_output=True, text=True, check=True, timeout=5,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=5,
         )
         assert said.stdout.splitlines() == [
-            f"/uuid\t{ID}", "/public_keys/a key\tssh-rsa A me", '/keys/0/data\tx"y', "/n\t1", "/no\tnull"
+            f"/uuid\t{ID}",
+            "/public_keys/a key\tssh-rsa A me",
+            '/keys/0/data\tx"y',
+            "/n\t1",
+            "/no\tnull",
         ]
 
     @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the program is for x86-64")

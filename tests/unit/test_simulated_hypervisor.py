@@ -16,10 +16,26 @@ CLOUD = "8d1e5a52-3c50-4b8e-9d3a-0f8b8b2f3a11"
 ID = "5b0d1f9e-1111-4222-8333-444455556666"
 PORT = "b7a1f0f2-1111-4222-8333-444455556666"
 PART = {
-    "kind": "server", "id": ID, "version": 1, "desired": "present", "place": 1, "boot": 1, "disk": 1,
-    "name": "web", "instance_name": "instance-00000001", "power": "running", "reboot": "soft", "vcpus": 1,
-    "ram": 128, "disk_gb": 1, "swap_mb": 0, "ephemeral_gb": 0, "image": None, "config_drive": None,
-    "nics": [{"port_id": PORT, "mac": "fa:16:3e:00:00:01", "mtu": 1450}], "metadata_ok": True,
+    "kind": "server",
+    "id": ID,
+    "version": 1,
+    "desired": "present",
+    "place": 1,
+    "boot": 1,
+    "disk": 1,
+    "name": "web",
+    "instance_name": "instance-00000001",
+    "power": "running",
+    "reboot": "soft",
+    "vcpus": 1,
+    "ram": 128,
+    "disk_gb": 1,
+    "swap_mb": 0,
+    "ephemeral_gb": 0,
+    "image": None,
+    "config_drive": None,
+    "nics": [{"port_id": PORT, "mac": "fa:16:3e:00:00:01", "mtu": 1450}],
+    "metadata_ok": True,
 }
 
 
@@ -55,8 +71,16 @@ def power(driver):
 async def test_a_server_that_was_made_is_in_the_world_and_in_the_look(driver):
     facts = await driver.make(PART)
     assert facts == {
-        "kind": "server", "id": ID, "version": 1, "desired": "present", "state": "present", "error": None,
-        "place": 1, "boot": 1, "disk": 1, "power": "running",
+        "kind": "server",
+        "id": ID,
+        "version": 1,
+        "desired": "present",
+        "state": "present",
+        "error": None,
+        "place": 1,
+        "boot": 1,
+        "disk": 1,
+        "power": "running",
     }
     assert await driver.look() == {ID: facts}
     assert driver.networks.plugged == [PORT]
@@ -240,8 +264,18 @@ class Killed(BaseException):
     pass
 
 
-LIFE = (PART, PART | {"boot": 2}, PART | {"power": "paused"}, PART, PART | {"power": "suspended"}, PART,
-        PART | {"power": "off"}, PART, PART | {"disk": 2}, PART | {"disk": 2, "ram": 256})
+LIFE = (
+    PART,
+    PART | {"boot": 2},
+    PART | {"power": "paused"},
+    PART,
+    PART | {"power": "suspended"},
+    PART,
+    PART | {"power": "off"},
+    PART,
+    PART | {"disk": 2},
+    PART | {"disk": 2, "ram": 256},
+)
 
 
 async def test_killed_at_every_crash_point_the_world_still_gets_there(tmp_path):

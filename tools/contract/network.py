@@ -54,8 +54,20 @@ FLAGS = (
 )
 # Attributes that extensions give to every resource of a kind; the contract names the extensions, real answers
 # show the resources. Rules of security groups have no tags.
-STANDARD = ("networks", "ports", "subnets", "subnetpools", "routers", "floatingips", "security_groups",
-            "security_group_rules", "policies", "trunks", "segments", "network_segment_ranges")
+STANDARD = (
+    "networks",
+    "ports",
+    "subnets",
+    "subnetpools",
+    "routers",
+    "floatingips",
+    "security_groups",
+    "security_group_rules",
+    "policies",
+    "trunks",
+    "segments",
+    "network_segment_ranges",
+)
 STANDARD_ATTRIBUTES = {
     "standard-attr-description": {
         "description": {

@@ -37,9 +37,7 @@ def distil(source: Path) -> list[tuple[str, str, str, str]]:
                 raise SystemExit(f"{source}: rule {row['rule']} is given twice and differs.")
             if row["method"]:
                 asking.setdefault(row["rule"], []).append(f"{row['method']} {row['path']}")
-    return [
-        (rule, check, scope, ";".join(asking.get(rule, ()))) for rule, (check, scope) in rules.items()
-    ]
+    return [(rule, check, scope, ";".join(asking.get(rule, ()))) for rule, (check, scope) in rules.items()]
 
 
 def write(target: Path, columns: tuple[str, ...], rules: list[tuple[str, str, str, str]]) -> None:

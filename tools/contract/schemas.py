@@ -141,11 +141,15 @@ def listed(query: Entry) -> Entry:
     """A query schema whose parameters are single values, as one of lists of values."""
 
     def each(schemas: Entry) -> Entry:
-        return {name: schema if schema.get("type") == "array" else {"type": "array", "items": schema}
-                for name, schema in schemas.items()}
+        return {
+            name: schema if schema.get("type") == "array" else {"type": "array", "items": schema}
+            for name, schema in schemas.items()
+        }
 
-    changed = {key: each(value) if key in ("properties", "patternProperties") else value
-               for key, value in query.items()}
+    changed = {
+        key: each(value) if key in ("properties", "patternProperties") else value
+        for key, value in query.items()
+    }
     other = changed.get("additionalProperties")
     if isinstance(other, dict):
         changed["additionalProperties"] = {"type": "array", "items": other}
@@ -272,8 +276,9 @@ def write_packed(path: Path, content: Any) -> None:
 def _spell_resource(verbs: dict[str, dict[str, list[Entry]]]) -> str:
     blocks = []
     for verb, kinds in verbs.items():
-        lists = [f'"{kind}":[\n' + ",\n".join(map(_compact, entries)) + "\n]"
-                 for kind, entries in kinds.items()]
+        lists = [
+            f'"{kind}":[\n' + ",\n".join(map(_compact, entries)) + "\n]" for kind, entries in kinds.items()
+        ]
         blocks.append(f'"{verb}":{{' + ",".join(lists) + "}")
     return "{\n" + ",\n".join(blocks) + "\n}\n"
 

@@ -25,6 +25,7 @@ from monostack.identity.tables import (
     REGISTERED_LIMITS,
     TRUSTS,
 )
+from monostack.identity.tokens.told import tell
 from monostack.kit.db import Row, Tx
 
 
@@ -40,6 +41,7 @@ def project(tx: Tx, row: Row) -> None:
     ):
         tx.delete_all(table, project_id=row["id"])
     _trusts(tx, project_id=row["id"])
+    tell(tx, project_id=row["id"])
     _gone(tx, row)
 
 
@@ -59,6 +61,7 @@ def user(tx: Tx, row: Row) -> None:
         tx.delete_all(table, user_id=row["id"])
     _trusts(tx, trustor_user_id=row["id"])
     _trusts(tx, trustee_user_id=row["id"])
+    tell(tx, user_id=row["id"])
     _gone(tx, row)
 
 
@@ -81,12 +84,14 @@ def domain(tx: Tx, row: Row) -> None:
     tx.delete_all(ASSIGNMENTS, target_id=row["id"])
     tx.delete_all(LIMITS, owner_id=row["id"])
     tx.delete_all(DOMAIN_OPTIONS, domain_id=row["id"])
+    tell(tx, domain_id=row["id"])
     _gone(tx, row)
 
 
 def trust(tx: Tx, row: Row) -> None:
     """A trust goes with all to whom it was passed on."""
     _trusts(tx, redelegated_trust_id=row["id"])
+    tell(tx, trust_id=row["id"])
     _gone(tx, row)
 
 

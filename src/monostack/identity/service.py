@@ -1,7 +1,7 @@
 """The identity service, assembled."""
 
 from monostack.identity import bootstrap, limits, tables, versions
-from monostack.identity.authentication import account, login
+from monostack.identity.authentication import account, login, oauth2
 from monostack.identity.catalog import (
     endpoint_groups,
     endpoints,
@@ -12,7 +12,7 @@ from monostack.identity.catalog import (
     services,
 )
 from monostack.identity.catalog import tables as catalog_tables
-from monostack.identity.credentials import credentials
+from monostack.identity.credentials import credentials, ec2_tokens
 from monostack.identity.delegation import access_rules, application_credentials, trusts
 from monostack.identity.domains import configuration, domains
 from monostack.identity.federation import (
@@ -25,7 +25,7 @@ from monostack.identity.federation import (
 from monostack.identity.federation import tables as federation_tables
 from monostack.identity.projects import projects, tags
 from monostack.identity.roles import assignments, role_assignments, roles
-from monostack.identity.tokens import tokens
+from monostack.identity.tokens import revocations, tokens
 from monostack.identity.users import groups, password, sources, users
 from monostack.identity.wire import IdentityWire
 from monostack.kit.resource import Service
@@ -33,6 +33,7 @@ from monostack.kit.resource import Service
 ROOMS = (
     versions,
     login,
+    oauth2,
     account,
     domains,
     configuration,
@@ -43,6 +44,8 @@ ROOMS = (
     application_credentials,
     access_rules,
     credentials,
+    ec2_tokens,
+    revocations,
     groups,
     roles,
     assignments,

@@ -256,10 +256,16 @@ REVOCATIONS = Table(
     "identity_revocations",
     Column("audit_id", String(32), index=True),
     Column("chain_id", String(32), index=True),
+    Column("user_id", String(64)),
+    Column("project_id", String(64)),
+    Column("domain_id", String(64)),
+    Column("trust_id", String(64)),
+    Column("revoked_at", Time),
     Column("forget_at", Time, index=True),
 )
-"""A row revokes one token (audit_id), or a token with all that were made from it (chain_id too). It may be
-forgotten when nobody may ask about such a token any more."""
+"""A row revokes one token (audit_id), or a token with all that were made from it (chain_id too); or it
+tells that all tokens of a user, project, domain or trust were ended, which their own rows know. It may be
+forgotten when nobody may ask about such a token any more, and outlives what it speaks of."""
 
 TABLES = (
     PROJECTS,

@@ -20,6 +20,7 @@ from monostack.kit.errors import Error
 from monostack.kit.request import Request
 from monostack.kit.resource import Field, Paging, Response
 
+NO_METHOD = {"message": "The method is not allowed for the requested URL."}
 NOT_FOUND = (
     b"<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n"
     b"<p>The requested URL was not found on the server. If you entered the URL manually please check your "
@@ -57,6 +58,11 @@ class IdentityWire(wire.Wire):
     def unauthorized(self, request: Request) -> Response:
         return self.error(request, Error(401, "Unauthorized", UNAUTHORIZED))
 
+    def admit(self, request: Request) -> None:
+        """A token that was made of a signature on a request to another service is good for that one only."""
+        if "ec2credential" in request.caller.token.get("methods", ()):
+            raise Error(403, "Forbidden", "You are not authorized to perform the requested action.")
+
     def denied(self, request: Request, rule: str) -> Error:
         return Error(403, "Forbidden", f"You are not authorized to perform the requested action: {rule}.")
 
@@ -67,7 +73,7 @@ class IdentityWire(wire.Wire):
         methods = [*allowed, *(["HEAD"] if "GET" in allowed and "HEAD" not in allowed else []), "OPTIONS"]
         return Response(
             405,
-            {"message": "The method is not allowed for the requested URL."},
+            NO_METHOD,
             [("Allow", ", ".join(methods))],
         )
 
@@ -104,6 +110,11 @@ class IdentityWire(wire.Wire):
         query = f"?{request.query_string}" if request.query_string else ""
         links = {"next": following, "self": _here(request) + query, "previous": None}
         return {"links": links, "truncated": True} if getattr(page, "more", False) else {"links": links}
+
+
+def only_post(request: Request, db: Db) -> Response:
+    """A path that clients may know of, and that takes POST alone."""
+    return Response(405, NO_METHOD, [("Allow", "POST")])
 
 
 def _here(request: Request) -> str:

@@ -234,6 +234,7 @@ class App:
             request.caller = await self._caller(request)
             if request.caller is None or not await self._may_be_used(request):
                 return wire.unauthorized(request)
+            wire.admit(request)
         if found is None:
             return wire.no_route(request)
         if routes is None:
@@ -256,7 +257,10 @@ class App:
     async def _caller(self, request: Request):
         token = request.headers.get("x-auth-token")
         if not token:
-            return None
+            scheme, _, token = request.headers.get("authorization", "").partition(" ")
+            if scheme.lower() != "bearer" or not token:
+                return None
+            request.headers["x-auth-token"] = token
         return await self.cloud.auth.authenticate(token)
 
     async def _may_be_used(self, request: Request) -> bool:

@@ -95,8 +95,11 @@ class Policy:
             (name, str(self._overrides.get(name, default.check)), default.scopes, self._source(name))
             for name, default in self._defaults.items()
         ]
-        added = [(name, str(check), (), "override") for name, check in self._overrides.items()
-                 if name not in self._defaults]
+        added = [
+            (name, str(check), (), "override")
+            for name, check in self._overrides.items()
+            if name not in self._defaults
+        ]
         return rows + added
 
     def reload_if_changed(self) -> bool:
@@ -196,7 +199,7 @@ class _Rules:
     def verify(self, name: str, above: tuple[str, ...] = ()) -> None:
         """Refuse what cannot be parsed, what refers to nothing, and what refers to itself."""
         if name in above:
-            circle = " -> ".join((*above[above.index(name):], name))
+            circle = " -> ".join((*above[above.index(name) :], name))
             raise PolicyError(f"The rules refer to each other in a circle: {circle}.")
         if name not in self._texts:
             raise PolicyError(f"Rule '{above[-1]}' refers to rule '{name}', which does not exist.")
@@ -248,5 +251,5 @@ def _read_overrides(path: Path) -> dict[str, Any]:
     if content is None:
         return {}
     if not isinstance(content, Mapping) or not all(isinstance(name, str) for name in content):
-        raise PolicyError(f"{path} is not a list of rules; each line looks like \"RULE\": \"CHECK\".")
+        raise PolicyError(f'{path} is not a list of rules; each line looks like "RULE": "CHECK".')
     return dict(content)

@@ -449,11 +449,14 @@ def parse_check(word: str) -> Check:
         return Nobody()
     left, colon, right = word.partition(":")
     if not colon or not left or "(" in left:
-        raise PolicyError(f"'{word}' is not a check; a check looks like role:admin, rule:NAME or "
-                          "project_id:%(project_id)s.")
+        raise PolicyError(
+            f"'{word}' is not a check; a check looks like role:admin, rule:NAME or project_id:%(project_id)s."
+        )
     if left in ("http", "https"):
-        raise PolicyError(f"'{word}': checks that ask a web server are not supported; "
-                          "say the same with role:, rule: or a comparison.")
+        raise PolicyError(
+            f"'{word}': checks that ask a web server are not supported; "
+            "say the same with role:, rule: or a comparison."
+        )
     if left == "role":
         return Role(right)
     if left == "rule":
@@ -512,8 +515,10 @@ class _Sentence:
             return Everybody()
         check = self._alternatives()
         if self.position < len(self.words):
-            raise PolicyError(f"'{self.text}' cannot be read from '{self.words[self.position]}' on; "
-                              "checks are joined by 'and' or 'or'.")
+            raise PolicyError(
+                f"'{self.text}' cannot be read from '{self.words[self.position]}' on; "
+                "checks are joined by 'and' or 'or'."
+            )
         return check
 
     def _alternatives(self) -> Check:
@@ -577,8 +582,9 @@ def _seen_in_target(text: str, target: Target) -> str:
     seen = []
     for key in PLACEHOLDER.findall(text):
         value = _target_lookup(key)(target)
-        seen.append(f"the target has no {key}" if value is MISSING
-                    else f"the target's {key} is {_plain(value)}")
+        seen.append(
+            f"the target has no {key}" if value is MISSING else f"the target's {key} is {_plain(value)}"
+        )
     return "; ".join(seen)
 
 

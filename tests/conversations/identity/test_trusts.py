@@ -236,8 +236,9 @@ def test_tokens_of_application_credentials_know_no_trusts(world, demo, nobody, t
         client.get(f"{BASE}/{made['id']}"),
         client.get(f"{BASE}/{made['id']}/roles"),
         client.delete(f"{BASE}/{made['id']}"),
-        client.post(BASE, json={"trust": {"trustor_user_id": user, "trustee_user_id": user,
-                                          "impersonation": False}}),
+        client.post(
+            BASE, json={"trust": {"trustor_user_id": user, "trustee_user_id": user, "impersonation": False}}
+        ),
     ):
         assert answer.status_code == 403
         assert "Delegated tokens cannot manage trusts" in answer.json()["error"]["message"]

@@ -407,7 +407,7 @@ def test_a_list_shows_a_port_as_a_look_at_it_does(admin, demo, network, subnet):
     port = demo.port(
         network,
         allowed_address_pairs=[{"ip_address": "10.0.0.9"}],
-        extra_dhcp_opts=[{"opt_name": "bootfile-name", "opt_value": "a\"b"}],
+        extra_dhcp_opts=[{"opt_name": "bootfile-name", "opt_value": 'a"b'}],
     )
     demo.put(f"/ports/{port['id']}/tags", {"tags": ["x"]})
     for caller in (admin, demo):

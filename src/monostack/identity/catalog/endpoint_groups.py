@@ -76,9 +76,7 @@ MADE, CHANGED, GONE = (f"identity.endpoint_group.{verb}" for verb in ("created",
 
 ROUTES = (
     Route("GET", ALL, index, "identity:list_endpoint_groups", query="endpoint_groups.index", fields=SHOWN),
-    Route(
-        "POST", ALL, create, "identity:create_endpoint_group", body="endpoint_groups.create", event=MADE
-    ),
+    Route("POST", ALL, create, "identity:create_endpoint_group", body="endpoint_groups.create", event=MADE),
     Route("GET", ONE, show_one, "identity:get_endpoint_group"),
     Route(
         "PATCH", ONE, update, "identity:update_endpoint_group", body="endpoint_groups.update", event=CHANGED

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from typing import TYPE_CHECKING
 
 from monostack.identity.attributes import asked_for, bad, missing, show, taken
 from monostack.identity.delegation import borrowed
@@ -25,18 +26,22 @@ from monostack.kit.errors import Error
 from monostack.kit.request import Request
 from monostack.kit.resource import Field, Route
 
+if TYPE_CHECKING:
+    from monostack.cloud import Cloud
+
 EC2 = "ec2"
 SHOWN = (
     Field("id"),
     Field("user_id", filter=True),
     Field("project_id"),
     Field("type", filter=True),
-    Field("blob", lambda row, request: _blob(request.cloud, row)),
+    Field("blob", lambda row, request: blob_of(request.cloud, row)),
     Field("links", self_link("credentials")),
 )
 
 
-def _blob(cloud, row: Row) -> str:
+def blob_of(cloud: Cloud, row: Row) -> str:
+    """What the credential keeps; raises Error 500 where its key is gone."""
     data = cloud.identity.credential_keys.unseal(row["sealed_blob"])
     if data is None:
         raise Error(
@@ -86,7 +91,7 @@ def create(request: Request, tx: Tx) -> dict:
     user = users.find(tx, asked.get("user_id") or request.caller.user_id)
     row_id = ids.new_hex()
     if asked["type"] == EC2:
-        row_id = _digest(_access(asked))
+        row_id = digest(_access(asked))
     row = tx.insert(
         CREDENTIALS,
         taken=taken("credential", f"Duplicate entry found with ID {row_id}"),
@@ -111,7 +116,8 @@ def _access(asked: dict) -> str:
     return blob["access"]
 
 
-def _digest(access: str) -> str:
+def digest(access: str) -> str:
+    """The id of the EC2 pair with the access key."""
     return hashlib.sha256(access.encode()).hexdigest()
 
 
@@ -143,7 +149,7 @@ def ec2_target(request: Request, db: Db) -> dict:
     the path."""
     user_id = owner_id = request.path["user_id"]
     if "access" in request.path:
-        row = db.one(CREDENTIALS, id=_digest(request.path["access"]), type=EC2, lock=False)
+        row = db.one(CREDENTIALS, id=digest(request.path["access"]), type=EC2, lock=False)
         owner_id = row["user_id"] if row else user_id
     return {"user_id": user_id} | _target_of(owner_id)
 
@@ -168,7 +174,7 @@ def ec2_create(request: Request, tx: Tx) -> dict:
     blob = json.dumps({"access": access, "secret": secrets.token_hex(16), "trust_id": None})
     row = tx.insert(
         CREDENTIALS,
-        id=_digest(access),
+        id=digest(access),
         user_id=user["id"],
         project_id=project["id"],
         type=EC2,
@@ -187,13 +193,13 @@ def ec2_delete(request: Request, tx: Tx) -> None:
 
 
 def _find_pair(request: Request, db: Db) -> Row:
-    row_id = _digest(request.path["access"])
+    row_id = digest(request.path["access"])
     absent = missing("credential", row_id)
     return db.one(CREDENTIALS, id=row_id, user_id=request.path["user_id"], type=EC2, missing=absent)
 
 
 def _pair(request: Request, row: Row) -> dict:
-    blob = json.loads(_blob(request.cloud, row))
+    blob = json.loads(blob_of(request.cloud, row))
     place = f"/v3/users/{row['user_id']}/credentials/OS-EC2/{blob['access']}"
     return {
         "user_id": row["user_id"],

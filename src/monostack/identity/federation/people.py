@@ -220,4 +220,3 @@ def forget(tx: Tx, idp_id: str, protocol_id: str) -> None:
 def by(db: Db, **where: str) -> list[str]:
     """The ids of the users whom a provider, a protocol or a unique id names."""
     return [row["user_id"] for row in db.all(FEDERATED_USERS, **where)]
-

@@ -62,9 +62,7 @@ def above(db: Db, project: Row) -> list[str]:
     return out
 
 
-def on_project(
-    db: Db, user_id: str, project: Row, group_ids: Collection[str] = ()
-) -> set[str]:
+def on_project(db: Db, user_id: str, project: Row, group_ids: Collection[str] = ()) -> set[str]:
     """The ids of the roles assigned to the user that count on the project, without what they imply."""
     chain = [project["id"], *above(db, project)]
     found = _on(db, user_id, chain, group_ids)
@@ -77,9 +75,7 @@ def counts_on_project(assignment: Row, project_id: str) -> bool:
     return here != assignment["inherited"]
 
 
-def on_domain(
-    db: Db, user_id: str, domain_id: str, group_ids: Collection[str] = ()
-) -> set[str]:
+def on_domain(db: Db, user_id: str, domain_id: str, group_ids: Collection[str] = ()) -> set[str]:
     return {
         row["role_id"]
         for row in _on(db, user_id, [domain_id], group_ids)

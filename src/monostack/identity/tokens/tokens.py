@@ -28,6 +28,7 @@ from monostack.identity.tables import (
     USERS,
 )
 from monostack.identity.tokens.claims import Claims
+from monostack.identity.tokens.told import tell
 from monostack.identity.users import standing
 from monostack.kit import clock
 from monostack.kit.auth import Caller
@@ -262,6 +263,7 @@ def revoke(tx: Tx, claims: Claims) -> None:
         REVOCATIONS,
         audit_id=claims.audit_id,
         chain_id=claims.chain_id if first else None,
+        revoked_at=tx.now,
         forget_at=clock.from_seconds(asked_until),
     )
     tx.ends_tokens()
@@ -270,6 +272,12 @@ def revoke(tx: Tx, claims: Claims) -> None:
 def end_all(tx: Tx, row: Row) -> None:
     """End every token of a user, or for a project or domain, for good."""
     tx.set(row, epoch=(row["epoch"] or 0) + 1)
+    if row.table is USERS:
+        tell(tx, user_id=row["id"])
+    elif row["is_domain"]:
+        tell(tx, domain_id=row["id"])
+    else:
+        tell(tx, project_id=row["id"])
     tx.ends_tokens()
 
 

@@ -13,6 +13,7 @@ from monostack.identity.authentication.verifying import hashed, of_user, refused
 from monostack.identity.tables import USERS
 from monostack.identity.tokens import tokens
 from monostack.identity.users import password_rules
+from monostack.identity.wire import only_post
 from monostack.kit.context import Context
 from monostack.kit.db import Tx
 from monostack.kit.errors import Error
@@ -60,4 +61,7 @@ def _asked(body: Any) -> dict[str, str]:
     return asked
 
 
-ROUTES = (Route("POST", "/users/{user_id}/password", change, PUBLIC),)
+ROUTES = (
+    Route("POST", "/users/{user_id}/password", change, PUBLIC),
+    Route("GET", "/users/{user_id}/password", only_post, PUBLIC),
+)

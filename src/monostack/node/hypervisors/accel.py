@@ -19,7 +19,7 @@ from pathlib import Path
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 SECONDS = 2.0
 EXIT_CODE = 0x2A * 2 + 1  # what isa-debug-exit makes of the byte written
-SECTOR = bytes.fromhex("b02a" "e6f4" "f4" "ebfd")  # al = 0x2a, out 0xf4, halt, for ever
+SECTOR = bytes.fromhex("b02ae6f4f4ebfd")  # al = 0x2a, out 0xf4, halt, for ever
 
 
 async def probe(qemu: str, state: Path, wanted: str = "auto") -> tuple[str, str]:
@@ -65,9 +65,23 @@ async def trial(qemu: str, acceleration: str) -> tuple[int | None, str]:
         disk.write(SECTOR.ljust(510, b"\0") + b"\x55\xaa" + bytes(1474560 - 512))
         disk.flush()
         process = await asyncio.create_subprocess_exec(
-            qemu, "-nodefaults", "-no-user-config", "-machine", "pc", "-accel", acceleration, "-m", "32",
-            "-display", "none", "-boot", "a", "-device", "isa-debug-exit,iobase=0xf4,iosize=1",
-            "-drive", f"if=floppy,format=raw,readonly=on,file={disk.name}",
+            qemu,
+            "-nodefaults",
+            "-no-user-config",
+            "-machine",
+            "pc",
+            "-accel",
+            acceleration,
+            "-m",
+            "32",
+            "-display",
+            "none",
+            "-boot",
+            "a",
+            "-device",
+            "isa-debug-exit,iobase=0xf4,iosize=1",
+            "-drive",
+            f"if=floppy,format=raw,readonly=on,file={disk.name}",
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,

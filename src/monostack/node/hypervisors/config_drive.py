@@ -158,7 +158,7 @@ class _Image:
 def _name(name: str, folder: bool, joliet: bool) -> bytes:
     if joliet:
         return name.encode("utf-16-be")
-    plain = re.sub(r"[^A-Za-z0-9._-]", "_", name).upper()[:30 if folder else 28]
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", name).upper()[: 30 if folder else 28]
     return plain.encode() if folder else plain.encode() + b";1"
 
 

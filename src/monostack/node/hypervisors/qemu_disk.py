@@ -14,7 +14,13 @@ from monostack.node.errors import Broken, Retry
 GIBIBYTE = 1024**3
 # Formats of images, as the image API names them, and the driver of QEMU that reads each.
 DRIVERS = {
-    "qcow2": "qcow2", "raw": "raw", "ami": "raw", "vmdk": "vmdk", "vdi": "vdi", "vhd": "vpc", "vhdx": "vhdx",
+    "qcow2": "qcow2",
+    "raw": "raw",
+    "ami": "raw",
+    "vmdk": "vmdk",
+    "vdi": "vdi",
+    "vhd": "vpc",
+    "vhdx": "vhdx",
     "iso": "raw",
 }
 VMDK_KINDS = ("monolithicSparse", "streamOptimized")
@@ -76,7 +82,8 @@ async def run(*arguments: str) -> str:
     """Run qemu-img to its end; what it complains of becomes the error, lasting or not."""
     try:
         process = await asyncio.create_subprocess_exec(
-            "qemu-img", *arguments,
+            "qemu-img",
+            *arguments,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -64,7 +64,10 @@ class Qmp:
             raise QmpGone("The monitor does not greet.") from reason
 
     async def execute(
-        self, command: str, arguments: dict | None = None, files: list[int] | None = None,
+        self,
+        command: str,
+        arguments: dict | None = None,
+        files: list[int] | None = None,
         seconds: float = ANSWER_SECONDS,
     ) -> Any:
         """Run a command and return its answer; open files travel with it."""

@@ -33,8 +33,19 @@ from monostack.node.hypervisors.plan import GONE, POWERS, shape, steps
 
 JOURNAL = "simulated-world.jsonl"
 OPERATIONS = (
-    "spawn", "reboot", "stop", "start", "pause", "unpause", "suspend", "resume", "rebuild", "resize", "plug",
-    "delete", "look",
+    "spawn",
+    "reboot",
+    "stop",
+    "start",
+    "pause",
+    "unpause",
+    "suspend",
+    "resume",
+    "rebuild",
+    "resize",
+    "plug",
+    "delete",
+    "look",
 )
 QUESTIONS = ("console_log", "diagnostics", "nmi", "snapshot")
 VERSION = 1_000_000
@@ -146,8 +157,13 @@ class SimulatedHypervisor:
 
     # What a test arranges.
 
-    def fail(self, next: str, error: str = "The simulated fault that was asked for.", times: int = 1,
-             retry: bool = False) -> None:
+    def fail(
+        self,
+        next: str,
+        error: str = "The simulated fault that was asked for.",
+        times: int = 1,
+        retry: bool = False,
+    ) -> None:
         """Let the next `times` runs of a step fail, for good or (`retry`) for the moment."""
         self._known(next)
         kind = Retry if retry else Broken
@@ -437,8 +453,19 @@ class SimulatedHypervisor:
             "cpu_details": [{"id": number, "time": 0, "utilisation": 0} for number in range(part["vcpus"])],
             "disk_details": [disk],
             "nic_details": [
-                {"mac_address": nic["mac"], "rx_octets": 0, "rx_errors": 0, "rx_drop": 0, "rx_packets": 0,
-                 "rx_rate": 0, "tx_octets": 0, "tx_errors": 0, "tx_drop": 0, "tx_packets": 0, "tx_rate": 0}
+                {
+                    "mac_address": nic["mac"],
+                    "rx_octets": 0,
+                    "rx_errors": 0,
+                    "rx_drop": 0,
+                    "rx_packets": 0,
+                    "rx_rate": 0,
+                    "tx_octets": 0,
+                    "tx_errors": 0,
+                    "tx_drop": 0,
+                    "tx_packets": 0,
+                    "tx_rate": 0,
+                }
                 for nic in part["nics"]
             ],
         }
