@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from uuid import uuid4
 
 from client import load, request
 from measured import Measured
@@ -234,6 +235,27 @@ class Bench:
             "GET images, 1,000", 9292, self.get("/v2/images?limit=1000"), 40, connections=1, target=""
         )
 
+    def candidates(self) -> None:
+        headers = {"OpenStack-API-Version": "placement 1.39"}
+        inventory = {"VCPU": {"total": 64}, "MEMORY_MB": {"total": 65536}, "DISK_GB": {"total": 1000}}
+        body = {"resource_provider_generation": 0, "inventories": inventory}
+        have = 0
+        for total, count in ((1000, 60), (10_000, 10)):
+            for _ in range(total - have):
+                uuid = str(uuid4())
+                made = {"name": f"bench-{uuid}", "uuid": uuid}
+                path = f"/resource_providers/{uuid}/inventories"
+                self.cloud.call("POST", 8778, "/resource_providers", made, self.token, headers)
+                self.cloud.call("PUT", 8778, path, body, self.token, headers)
+            have = total
+            asked = "/allocation_candidates?resources=VCPU:1,MEMORY_MB:512,DISK_GB:1"
+            title = f"allocation candidates of {total:,}"
+            target = "4" if total == 1000 else "40"
+            self.measure(title, 8778, self.get(asked, **headers), count, connections=1, target=target)
+            self.measure(
+                f"{title}, limit 10", 8778, self.get(asked + "&limit=10", **headers), count, connections=1
+            )
+
 
 ORDER = (
     "validate",
@@ -244,6 +266,7 @@ ORDER = (
     "server_create",
     "server_detail",
     "image_create",
+    "candidates",
 )
 
 

@@ -14,6 +14,7 @@ from monostack.placement.api import (
     traits,
     usages,
 )
+from monostack.placement.candidates.world import Kept
 from monostack.placement.wire import WIRE
 
 ROOMS = (
@@ -29,6 +30,12 @@ ROOMS = (
     reshaper,
 )
 
+
+def bootstrap(tx, cloud) -> None:
+    """At every start: an empty picture of the providers."""
+    cloud.placement = Kept()
+
+
 SERVICE = Service(
     name="placement",
     type="placement",
@@ -38,6 +45,7 @@ SERVICE = Service(
     wire=WIRE,
     routes=tuple(route for room in ROOMS for route in room.ROUTES),
     tables=tables.ALL,
+    bootstrap=bootstrap,
     needs=("identity",),
     description="OpenStack Placement Service",
 )

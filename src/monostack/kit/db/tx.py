@@ -93,6 +93,11 @@ class Db:
         make = compiled.make
         return [make(found) for found in self.connection.fetch(compiled.sql, compiled.values(values))]
 
+    def tuples(self, statement: Query, /, **values) -> list[tuple]:
+        """Rows of a kept statement as the driver gives them: for long lists that are compared, not shown."""
+        compiled = self.statements.get(statement, lambda: statement.statement, statement.table)
+        return self.connection.fetch(compiled.sql, compiled.values(values))
+
     def first(self, statement: Query, /, **values) -> Row | None:
         """The first row of a kept statement."""
         rows = self.run(statement, **values)

@@ -5,32 +5,13 @@ that must fit now, `required` traits (`!` forbids, `in:` is any of), `member_of`
 tree.
 """
 
-from dataclasses import dataclass, field
-
 from monostack.kit import ids
 from monostack.kit.errors import Error
 from monostack.placement import upkeep, vocabulary
+from monostack.placement.candidates.demand import Group
 from monostack.placement.claims import fits
 from monostack.placement.tables import AGGREGATES, INVENTORIES, PROVIDERS
 from monostack.placement.wire import UNDEFINED, bad_value
-
-
-@dataclass
-class Group:
-    """One group of demands. Each set in `required` and `member_of` is satisfied by any of its members."""
-
-    resources: dict[str, int] = field(default_factory=dict)
-    required: list[frozenset[str]] = field(default_factory=list)
-    forbidden: frozenset[str] = frozenset()
-    member_of: list[frozenset[str]] = field(default_factory=list)
-    not_member_of: frozenset[str] = frozenset()
-    in_tree: str | None = None
-
-    def traits_fit(self, names: frozenset[str]) -> bool:
-        return not self.forbidden & names and all(names & any_of for any_of in self.required)
-
-    def aggregates_fit(self, aggregates: frozenset[str]) -> bool:
-        return not self.not_member_of & aggregates and all(aggregates & any_of for any_of in self.member_of)
 
 
 def group(request, db, suffix: str = "") -> Group:
