@@ -254,6 +254,72 @@ def test_groups_of_a_tree(placement, host):
     assert candidates(placement, "1.28", resources="VCPU:1,PCPU:4")["allocation_requests"] == []
 
 
+def test_a_provider_shares_with_its_aggregate(placement, host):
+    shared, aggregate = _with_disk(placement), str(uuid.uuid4())
+    asked = {"resources": "VCPU:1,DISK_GB:10"}
+    assert candidates(placement, **asked)["allocation_requests"] == []
+    for provider, generation in ((host, 1), (shared, 2)):
+        placement.at(
+            LATEST,
+            "PUT",
+            f"/resource_providers/{provider}/aggregates",
+            json={"resource_provider_generation": generation, "aggregates": [aggregate]},
+        )
+    found = candidates(placement, **asked)
+    assert found["allocation_requests"] == [
+        {
+            "allocations": {
+                host: {"resources": {"VCPU": 1}},
+                shared: {"resources": {"DISK_GB": 10}},
+            },
+            "mappings": {"": [host, shared]},
+        }
+    ]
+    assert set(found["provider_summaries"]) == {host, shared}
+    only_disk = candidates(placement, resources="DISK_GB:10")["allocation_requests"]
+    assert [list(each["allocations"]) for each in only_disk] == [[shared]], "once, whoever it is shared with"
+    assert candidates(placement, in_tree=host, **asked)["allocation_requests"] == []
+
+
+def _with_disk(placement) -> str:
+    made = placement.at(LATEST, "POST", "/resource_providers", json={"name": "shared-disk"}).json()["uuid"]
+    path = f"/resource_providers/{made}"
+    inventories = {"DISK_GB": {"total": 100}}
+    placement.at(
+        LATEST,
+        "PUT",
+        path + "/inventories",
+        json={"resource_provider_generation": 0, "inventories": inventories},
+    )
+    traits = ["MISC_SHARES_VIA_AGGREGATE"]
+    placement.at(LATEST, "PUT", path + "/traits", json={"resource_provider_generation": 1, "traits": traits})
+    return made
+
+
+def test_every_change_is_seen_by_the_next_question(placement, host):
+    def found(**query):
+        return len(candidates(placement, **{"resources": "VCPU:8"} | query)["allocation_requests"])
+
+    path, aggregate = f"/resource_providers/{host}", str(uuid.uuid4())
+    assert found() == 1
+    assert found(member_of=aggregate) == 0
+    placement.at("1.1", "PUT", path + "/aggregates", json=[aggregate])
+    assert found(member_of=aggregate) == 1
+    placement.at("1.1", "PUT", path + "/aggregates", json=[])
+    assert found(member_of=aggregate) == 0
+    consumer = str(uuid.uuid4())
+    for _ in range(2):
+        placement.at(LATEST, "PUT", f"/allocations/{uuid.uuid4()}", json=body(host, VCPU=4))
+    placement.at(LATEST, "PUT", f"/allocations/{consumer}", json=body(host, VCPU=1))
+    assert found() == 0
+    placement.at(LATEST, "DELETE", f"/allocations/{consumer}")
+    assert found() == 1
+    parent = placement.at(LATEST, "POST", "/resource_providers", json={"name": "above"}).json()["uuid"]
+    assert found(in_tree=parent) == 0
+    placement.at(LATEST, "PUT", path, json={"name": "host-a", "parent_provider_uuid": parent})
+    assert found(in_tree=parent) == 1
+
+
 @pytest.mark.parametrize(
     "query",
     [

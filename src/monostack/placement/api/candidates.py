@@ -33,7 +33,7 @@ def index(request, db):
     shown = list(islice(found, None if limit is None or len(limit) > 9 else int(limit)))
     WIRE.dated(request)
     return {
-        "allocation_requests": [_allocation_request(request, each) for each in shown],
+        "allocation_requests": _allocation_requests(request, demand, shown),
         "provider_summaries": _summaries(request, world, demand, shown),
     }
 
@@ -98,6 +98,24 @@ def _of_different_trees(world: World, candidate: Candidate) -> bool:
     return len(set(roots)) == len(roots)
 
 
+def _allocation_requests(request, demand: Demand, shown: list[Candidate]) -> list:
+    """The candidates as they are shown. Those that meet everything with one provider differ in nothing but
+    its id, so the first of them is encoded, and the others are its copies."""
+    out: list[Any] = []
+    pieces: list[str] | None = None
+    asked = demand.groups[""].resources
+    for candidate in shown:
+        (provider, taken), *others = candidate.taken.items()
+        if others or taken is not asked:
+            out.append(_allocation_request(request, candidate))
+            continue
+        if pieces is None:
+            text = msgspec.json.encode(_allocation_request(request, candidate)).decode()
+            pieces = text.split(provider)
+        out.append(msgspec.Raw(provider.join(pieces).encode()))
+    return out
+
+
 def _allocation_request(request, candidate: Candidate) -> dict:
     taken = candidate.taken
     if request.version < (1, 12):
@@ -113,16 +131,11 @@ def _allocation_request(request, candidate: Candidate) -> dict:
     return {"allocations": allocations, "mappings": candidate.groups}
 
 
-def _summaries(request, world: World, demand: Demand, shown: list[Candidate]) -> dict:
+def _summaries(request, world: World, demand: Demand, shown: list[Candidate]) -> dict | msgspec.Raw:
     """What the providers have: from 1.29 on of whole trees, before of those that are taken of."""
-    used = dict.fromkeys(provider for each in shown for provider in each.taken)
+    used = dict.fromkeys([provider for each in shown for provider in each.taken])
     if request.version >= (1, 29):
-        roots = dict.fromkeys(world.providers[each].root_id for each in used)
-        trees: dict[str, msgspec.Raw] = {}
-        for root in roots:
-            for each in world.trees[root]:
-                trees[each.id] = each.whole
-        return trees
+        return world.summaries(dict.fromkeys([world.providers[each].root_id for each in used]))
     out: dict[str, dict[str, Any]] = {}
     for provider_id in used:
         provider = world.providers[provider_id]

@@ -69,22 +69,18 @@ class Provider:
         self.born = row["created_at"]
         self.stamp = (row["id"], row["generation"], row["updated_at"] or row["created_at"])
         self.offers, self.traits, self.aggregates = offers, traits, aggregates
-        self._shown: msgspec.Raw | None = None
+        self._shown: bytes | None = None
 
     @property
-    def whole(self) -> msgspec.Raw:
-        """The newest form of the provider's summary, encoded."""
+    def whole(self) -> bytes:
+        """The provider as a member of `provider_summaries` in its newest form: `"uuid":{...}`."""
         if self._shown is None:
-            self._shown = msgspec.Raw(
-                msgspec.json.encode(
-                    self.summary(self.offers)
-                    | {
-                        "traits": sorted(self.traits),
-                        "parent_provider_uuid": self.parent_id,
-                        "root_provider_uuid": self.root_id,
-                    }
-                )
-            )
+            shown = self.summary(self.offers) | {
+                "traits": sorted(self.traits),
+                "parent_provider_uuid": self.parent_id,
+                "root_provider_uuid": self.root_id,
+            }
+            self._shown = msgspec.json.encode(self.id) + b":" + msgspec.json.encode(shown)
         return self._shown
 
     def summary(self, classes: Iterable[str]) -> dict[str, Any]:
@@ -129,6 +125,11 @@ class World:
             for aggregate in sorted(each.aggregates):
                 reached |= roots_in[aggregate]
             self.sharing[each.id] = tuple(reached)
+
+    def summaries(self, roots: Iterable[str]) -> msgspec.Raw:
+        """`provider_summaries` of whole trees, encoded."""
+        trees = map(self.trees.__getitem__, roots)
+        return msgspec.Raw(b"{" + b",".join([each.whole for tree in trees for each in tree]) + b"}")
 
     def with_room(self, name: str, amount: int) -> list[Provider]:
         """The providers that would give so much of a class now."""
