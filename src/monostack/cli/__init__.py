@@ -16,6 +16,7 @@ WORDS = {
     "status": "what runs, what is due, what fails and why",
     "why": "the story of a resource or a request, in order",
     "policy": "list the rules, or explain what they decide",
+    "keys": "make, rotate and look at the keys of tokens, receipts and credentials",
     "test": "run the test suite of this checkout",
     "test-cloud": "a disposable cloud with simulated hosts, for tests in any language",
 }

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from monostack.identity.tokens.claims import Claims, spelled, unspelled
-from monostack.identity.tokens.keys import Refused, write
+from monostack.identity.tokens.keys import Refused, make_folder, write
 
 PRIVATE = "private/private.pem"
 PUBLIC = "public"
@@ -144,7 +144,8 @@ def create(folder: Path, force: bool = False) -> Path:
     live."""
     if (folder / PRIVATE).exists() and not force:
         raise Refused(f"{folder / PRIVATE} exists already. Say --force to sign with a new key from now on.")
-    (folder / PRIVATE).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder)
+    make_folder((folder / PRIVATE).parent)
     private = ec.generate_private_key(ec.SECP256R1())
     place = _write_public(folder, private)
     form, unlocked = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -154,7 +155,7 @@ def create(folder: Path, force: bool = False) -> Path:
 
 def _write_public(folder: Path, private: ec.EllipticCurvePrivateKey) -> Path:
     """Write the public half under a name that tells it from all others."""
-    (folder / PUBLIC).mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder / PUBLIC)
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     public = private.public_key().public_bytes(serialization.Encoding.PEM, form)
     place = folder / PUBLIC / f"{hashlib.sha256(public).hexdigest()[:16]}.pem"

@@ -80,9 +80,19 @@ class Keys:
         self._looked = now
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder that only its owner may open; the owner is that of the folder above."""
+    if folder.is_dir():
+        return
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if os.geteuid() == 0:
+        home = folder.parent.stat()
+        os.chown(folder, home.st_uid, home.st_gid)
+
+
 def setup(folder: Path) -> bool:
     """Make the folder and its first two keys, as far as they are missing; whether anything was made."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder)
     with _alone(folder):
         numbers = _numbers(folder)
         if not any(numbers):
@@ -135,11 +145,15 @@ def status(folder: Path) -> list[Key]:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file that only its owner may read; a crash leaves the old one or the new one."""
+    """Write a file that only its owner may read; a crash leaves the old one or the new one. The owner is the
+    folder's, so that root may change the keys of a cloud that is not root's."""
     temporary = path.with_name(f".{path.name}.new")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         os.write(handle, data)
+        if os.geteuid() == 0:
+            home = path.parent.stat()
+            os.fchown(handle, home.st_uid, home.st_gid)
         os.fsync(handle)
     finally:
         os.close(handle)
