@@ -57,7 +57,7 @@ def collect(db) -> dict:
     """Everything `status` shows."""
     from monostack.kit import agents, processes
 
-    out: dict = {"sections": {}, "hosts": [], "loops": [], "unknown": [], "processes": []}
+    out: dict = {"sections": {}, "hosts": [], "loops": [], "refused": [], "unknown": [], "processes": []}
     if db.cloud.engine.shared:
         out["processes"] = processes.overview(db)
     for service in db.cloud.services:
@@ -74,6 +74,8 @@ def collect(db) -> dict:
                 "alive": agents.alive(db, host),
             }
         )
+        for fact in host["refused_facts"] or ():
+            out["refused"].append({"host": host["name"]} | fact)
         for thing in host["unknown_things"] or ():
             out["unknown"].append({"host": host["name"]} | thing)
     for runner in db.cloud.loops.runners.values():
@@ -103,6 +105,8 @@ def show(facts: dict, running: bool, cloud) -> None:
         )
         loops.add_row(loop["loop"], str(loop["due"]), failing or "-")
     console.print(loops)
+    if facts["refused"]:
+        _table(console, "what hosts report and cannot be taken in (they say it again)", facts["refused"])
     if facts["unknown"]:
         _table(console, "things in the world that no row names (left alone)", facts["unknown"])
     else:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from monostack.kit.db.columns import JSON, Boolean, Column, Integer, String, Table, Time, stamps
+from monostack.kit.db.rows import DiskFull
 from monostack.kit.errors import Error
 from monostack.kit.resource import PartKind
 
@@ -45,6 +46,7 @@ HOSTS = Table(
     Column("inventory", JSON),
     Column("networking", JSON),
     Column("unknown_things", JSON),
+    Column("refused_facts", JSON),
     Column("up", Boolean),
     *stamps(),
 )
@@ -74,6 +76,11 @@ def hosts(db) -> list:
 def alive(db, host_row) -> bool:
     """Whether the host has been heard of lately."""
     return host_row["seen_at"] is not None and host_row["seen_at"] > db.cloud.clock.after(-ALIVE_SECONDS)
+
+
+def _nobody_can_write(reason: Exception) -> bool:
+    """Whether the database is the cause, and not what was to be written."""
+    return isinstance(reason, DiskFull) or (isinstance(reason, Error) and reason.code == 503)
 
 
 class Hub:
@@ -117,6 +124,7 @@ class Hub:
             "speaks": speaks,
             "inventory": body["inventory"],
             "networking": body.get("networking"),
+            "refused_facts": [],
             "up": True,
         }
         row = tx.one(HOSTS, name=body["host"])
@@ -126,17 +134,25 @@ class Hub:
             tx.set(row, **values)
         tx.hook("host.hello", row)
 
-    async def beat(self, host: str, unknown: list[dict[str, Any]] | None = None) -> None:
-        """The agent lives; `unknown` lists things it found in the world that no row names."""
-        await self.cloud.engine.write(self._beat, host, unknown)
+    async def beat(
+        self,
+        host: str,
+        unknown: list[dict[str, Any]] | None = None,
+        refused: list[dict[str, Any]] | None = None,
+    ) -> None:
+        """The agent lives; `unknown` lists things it found in the world that no row names, `refused` what it
+        reported and we did not take in."""
+        await self.cloud.engine.write(self._beat, host, unknown, refused)
 
-    def _beat(self, tx, host: str, unknown) -> None:
+    def _beat(self, tx, host: str, unknown, refused) -> None:
         row = tx.one(HOSTS, name=host)
         if row is None:
             return
         values: dict[str, Any] = {"seen_at": tx.now}
         if unknown is not None and unknown != row["unknown_things"]:
             values["unknown_things"] = unknown
+        if refused is not None and refused != (row["refused_facts"] or []):
+            values["refused_facts"] = refused
         tx.set(row, **values)
 
     async def sync(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -209,20 +225,30 @@ class Hub:
         part = self.kinds[key[0]].load(db, key[1], host)
         return None if part is None else {"kind": key[0], "id": key[1], **part}
 
-    async def report(self, body: dict[str, Any]) -> None:
-        """{"host", "facts": [...]}: what is; settled in one transaction, or one by one when a fact is
-        troublesome."""
+    async def report(self, body: dict[str, Any]) -> dict[str, Any]:
+        """{"host", "facts": [...]}: what is -> {"refused": [[position, reason], ...]}.
+
+        Settled in one transaction, or one by one when a fact is troublesome: the others count, and the agent
+        is told which was not taken in, so that it says it again. Raises what no fact is to blame for.
+        """
+        host, facts = body["host"], body["facts"]
         try:
-            await self.cloud.engine.write(self._settle, body["host"], body["facts"])
+            await self.cloud.engine.write(self._settle, host, facts)
+            return {"refused": []}
         except Exception as reason:
-            if len(body["facts"]) == 1:
+            if _nobody_can_write(reason):
                 raise
-            log.error("settling %s facts together failed (%s), one by one now", len(body["facts"]), reason)
-            for fact in body["facts"]:
-                try:
-                    await self.cloud.engine.write(self._settle, body["host"], [fact])
-                except Exception:
-                    log.error("fact %s: %s", fact, traceback.format_exc())
+            log.error("host %s: %s facts cannot be settled together: %s", host, len(facts), reason)
+        refused = []
+        for position, fact in enumerate(facts):
+            try:
+                await self.cloud.engine.write(self._settle, host, [fact])
+            except Exception as reason:
+                if _nobody_can_write(reason):
+                    raise
+                log.error("host %s, fact %s: %s", host, fact, traceback.format_exc())
+                refused.append([position, f"{type(reason).__name__}: {reason}"])
+        return {"refused": refused}
 
     def _settle(self, tx, host: str, facts: Iterable[dict[str, Any]]) -> None:
         for fact in facts:

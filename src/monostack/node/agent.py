@@ -22,6 +22,8 @@ from monostack.node.errors import Broken, Retry
 log = logging.getLogger(__name__)
 
 Key = tuple[str, str]
+Telling = tuple[str, str, bool]
+"""Of a thing two kinds of facts are told: what was made of its part, and what became of it by itself."""
 RANK = {"security_group": 0, "network": 1, "port": 2, "router": 3}
 LOOK_SECONDS = 60.0
 BEAT_SECONDS = 10.0
@@ -33,8 +35,14 @@ class Transport(Protocol):
 
     async def hello(self, body: dict) -> dict: ...
     async def sync(self, body: dict) -> dict: ...
-    async def report(self, body: dict) -> None: ...
-    async def beat(self, host: str, unknown: list[dict] | None = None) -> None: ...
+    async def report(self, body: dict) -> dict: ...
+    async def beat(
+        self, host: str, unknown: list[dict] | None = None, refused: list[dict] | None = None
+    ) -> None: ...
+
+
+def _telling(fact: dict) -> Telling:
+    return fact["kind"], fact["id"], bool(fact.get("by_itself"))
 
 
 class Agent:
@@ -63,6 +71,7 @@ class Agent:
         self.applied: dict[Key, int] = {}
         self.failures: dict[Key, int] = {}
         self.problems: dict[Key, str] = {}
+        self.refused: dict[Telling, dict] = {}
         self.network_work: dict[Key, None] = {}
         self.network_hint = asyncio.Event()
         self.server_tasks: dict[str, asyncio.Task] = {}
@@ -144,6 +153,8 @@ class Agent:
         self._uncount(key)
         for kept in (self.parts, self.applied, self.failures, self.problems):
             kept.pop(key, None)
+        for by_itself in (False, True):
+            self.refused.pop((*key, by_itself), None)
 
     def _queue(self, key: Key) -> None:
         if key[0] == "server":
@@ -272,14 +283,20 @@ class Agent:
             self._retry(key, words, min(0.25 * 2.0 ** min(count, 12), LONGEST_PAUSE))
 
     def _retry(self, key: Key, words: str, seconds: float) -> None:
-        handle: asyncio.TimerHandle
-
         def again() -> None:
-            self.later.discard(handle)
             if key in self.parts:
                 self._queue(key)
 
-        handle = asyncio.get_running_loop().call_later(seconds, again)
+        self._later(seconds, again)
+
+    def _later(self, seconds: float, function: Callable[[], None]) -> None:
+        handle: asyncio.TimerHandle
+
+        def due() -> None:
+            self.later.discard(handle)
+            function()
+
+        handle = asyncio.get_running_loop().call_later(seconds, due)
         self.later.add(handle)
 
     # facts out
@@ -295,15 +312,45 @@ class Agent:
             self.outbox_hint.clear()
             facts, self.outbox = self.outbox, []
             try:
-                await self.transport.report({"host": self.host, "facts": facts})
+                answer = await self.transport.report({"host": self.host, "facts": facts})
                 pause = 0.1
-                self._forget_gone(facts)
+                await self._answered(facts, dict(answer["refused"]))
             except Exception as reason:
                 log.error("host %s cannot report %s facts: %s", self.host, len(facts), reason)
                 self.outbox = facts + self.outbox
                 self.outbox_hint.set()
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 5.0)
+
+    async def _answered(self, facts: list[dict], refused: dict[int, str]) -> None:
+        """What was heard is done with. What was refused is looked at again later and told as it is then: a
+        fact that is kept and repeated could be older than one that was heard since."""
+        before = len(self.refused)
+        heard = [fact for position, fact in enumerate(facts) if position not in refused]
+        for fact in heard:
+            self.refused.pop(_telling(fact), None)
+        for position, reason in refused.items():
+            self._refused(facts[position], reason)
+        self._forget_gone(heard)
+        if refused or len(self.refused) != before:
+            await self._beat()
+
+    def _refused(self, fact: dict, reason: str) -> None:
+        telling = kind, id, by_itself = _telling(fact)
+        if (kind, id) not in self.parts:
+            return
+        tried = self.refused[telling]["tried"] + 1 if telling in self.refused else 1
+        self.refused[telling] = {"kind": kind, "id": id, "tried": tried, "reason": reason}
+
+        def again() -> None:
+            if telling not in self.refused:
+                return
+            if by_itself:
+                self._guest_changed(id)
+            else:
+                self._queue((kind, id))
+
+        self._later(min(0.5 * 2.0 ** min(tried, 12), LONGEST_PAUSE), again)
 
     def _forget_gone(self, facts: list[dict]) -> None:
         """What was reported absent, and heard, needs no watching any more."""
@@ -327,10 +374,13 @@ class Agent:
     async def _live(self) -> None:
         while True:
             await asyncio.sleep(BEAT_SECONDS)
-            try:
-                await self.transport.beat(self.host)
-            except Exception as reason:
-                log.error("host %s: heartbeat: %s", self.host, reason)
+            await self._beat()
+
+    async def _beat(self) -> None:
+        try:
+            await self.transport.beat(self.host, None, list(self.refused.values()))
+        except Exception as reason:
+            log.error("host %s: heartbeat: %s", self.host, reason)
 
     async def _watch(self) -> None:
         """Look at the whole world at start and every minute."""
