@@ -77,8 +77,9 @@ class Cloud:
         self.app: App | None = None
         self._policy_watch: asyncio.Task | None = None
 
-    # `metadata` (async: what a guest asks at 169.254.169.254 -> answer) and `image_file` (id -> path) are set
-    # by the services that know; the node gets them through here, so that it needs no service.
+    # `metadata` (async: what a guest asks at 169.254.169.254 -> answer) and `image_file` (async:
+    # cloud, id, path -> whether the path is now a file with the image's data) are set by the services that
+    # know; the node gets them through here, so that it needs no service.
 
     # what services ask
 

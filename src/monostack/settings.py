@@ -8,6 +8,7 @@ there.
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import socket
 import tomllib
@@ -89,8 +90,31 @@ class Federation:
 class Image:
     max_bytes: int = 64 << 30
     show_multiple_locations: bool = False
+    show_image_direct_url: bool = False
     enforce_format: bool = True
+    stores: tuple[str, ...] = ("fs:file",)
+    default_store: str = ""
+    store: dict[str, Any] = field(default_factory=dict)
+    staging: str = ""
+    enabled_import_methods: tuple[str, ...] = ("glance-direct", "web-download", "copy-image")
     fetch_also_from: tuple[str, ...] = ()
+    allowed_schemes: tuple[str, ...] = ()
+    disallowed_schemes: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    disallowed_hosts: tuple[str, ...] = ()
+    allowed_ports: tuple[str, ...] = ()
+    disallowed_ports: tuple[str, ...] = ()
+    do_secure_hash: bool = True
+    http_retries: int = 3
+    import_plugins: tuple[str, ...] = ()
+    image_conversion_output_format: str = "raw"
+    decompression_ratio: int = 200
+    inject: dict[str, Any] = field(default_factory=dict)
+    inject_ignore_user_roles: tuple[str, ...] = ("admin",)
+    certificates: str = ""
+    use_keystone_limits: bool = False
+    property_protection_file: str = ""
+    property_protection_rule_format: str = "roles"
 
 
 @dataclass
@@ -232,9 +256,11 @@ def _convert(value: Any, kind: str, where: str) -> Any:
             return float(value)
         if kind == "Path":
             return Path(value)
+        if kind.startswith("dict"):
+            return dict(json.loads(value) if isinstance(value, str) else value)
         if kind.startswith("tuple"):
             words = value.split(",") if isinstance(value, str) else value
-            return tuple(word.strip() for word in words if word.strip())
+            return tuple(str(word).strip() for word in words if str(word).strip())
         return str(value)
     except (ValueError, KeyError, TypeError):
         raise BadSetting(f"{where} is {value!r}: it must be {kind}") from None

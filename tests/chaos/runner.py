@@ -1,4 +1,5 @@
-"""A cloud in a process of its own, to be killed: `python runner.py STATE PORT DATABASE [POINT NTH]`.
+"""A cloud in a process of its own, to be killed: `python runner.py STATE PORT DATABASE [POINT NTH
+[SETTING=VALUE ...]]`.
 
 With a point the process ends itself there, at the NTH time it comes by, as abruptly as SIGKILL would: no
 handler, no buffer, no lock is let go in order.
@@ -16,7 +17,7 @@ from monostack.kit import crash
 from monostack.testing.disposable import DisposableCloud, settings_for_tests
 
 
-def main(state: str, port: str, database: str, point: str = "", nth: str = "1") -> None:
+def main(state: str, port: str, database: str, point: str = "", nth: str = "1", *more: str) -> None:
     left = int(nth)
 
     def cut(name: str) -> None:
@@ -29,7 +30,11 @@ def main(state: str, port: str, database: str, point: str = "", nth: str = "1") 
     if point:
         crash.arm(cut)
     settings = settings_for_tests(
-        Path(state), shared_port=int(port), database=database, persist_simulated="true"
+        Path(state),
+        shared_port=int(port),
+        database=database,
+        persist_simulated="true",
+        **dict(each.split("=", 1) for each in more),
     )
     DisposableCloud(settings).start()
     (Path(state) / "ready").write_text("ready")

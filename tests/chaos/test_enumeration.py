@@ -17,11 +17,15 @@ REAL = ("linux.", "qemu.", "user.")
 """Points of drivers that need real guests or networks; tests/guests cut those."""
 NOT_ON_THE_WAY = ("simulated.rebuild.", "simulated.resize.")
 """Points of verbs that no route asks for yet."""
+ELSEWHERE = ("image.",)
+"""Points of data in stores: test_images cuts those."""
 COMMITS = range(1, 46) if os.environ.get("CHAOS_ALL") else (1, 2, 3, 5, 8, 13, 21, 34, 40)
 """Which of the scenario's commits are cut; with CHAOS_ALL set, each one."""
 
 ALL = crash.names(Path(monostack.__file__).parent)
-POINTS = [name for name in ALL if not name.startswith(REAL) and not name.startswith(NOT_ON_THE_WAY)]
+POINTS = [
+    name for name in ALL if not name.startswith(REAL) and not name.startswith(NOT_ON_THE_WAY + ELSEWHERE)
+]
 CUTS = [(name, nth) for name in POINTS for nth in (COMMITS if name.startswith("db.commit.") else (1,))]
 
 

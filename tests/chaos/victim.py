@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -31,12 +32,16 @@ GONE = (httpx.TransportError,)
 class Victim:
     """A cloud that may be killed at any moment and is started again on the same state."""
 
-    def __init__(self, database: str = "") -> None:
+    def __init__(self, database: str = "", settings: Mapping[str, str] | None = None) -> None:
+        """`settings` may name the state directory as STATE."""
         self.state = Path(tempfile.mkdtemp(prefix="monostack-chaos-", dir="/dev/shm"))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.database = database
+        self.settings = [
+            f"{name}={value.replace('STATE', str(self.state))}" for name, value in (settings or {}).items()
+        ]
         self.process: subprocess.Popen | None = None
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=20, verify=False)
         self.token: str | None = None
@@ -50,7 +55,7 @@ class Victim:
         ready.unlink(missing_ok=True)
         words = [sys.executable, str(RUNNER), str(self.state), str(self.port), self.database]
         log = open(self.state / "log", "ab")  # noqa: SIM115 - the child keeps it
-        self.process = subprocess.Popen([*words, point, str(nth)] if point else words, stdout=log, stderr=log)
+        self.process = subprocess.Popen([*words, point, str(nth), *self.settings], stdout=log, stderr=log)
         log.close()
         deadline = time.monotonic() + 30
         while not ready.exists():

@@ -34,9 +34,9 @@ def contract(title: str) -> dict[tuple[str, str, str], set[str]]:
     return out
 
 
-FOR_ONE_METHOD_ONLY = {"image POST /v2/images/{}/import": {"modify_image"}}
-"""The contract's rule (copy_image) is for one method of importing, and asked by that alone; the operation is
-a change of the image."""
+FOR_ONE_METHOD_ONLY = {"image POST /v2/images/{}/import": {"get_image"}}
+"""The contract's rule (copy_image) is for one method of importing, and asked by that alone; the others are
+changes of the image."""
 
 HIDES = {
     f"network GET /v2.0/{path}": {ANYONE}

@@ -129,7 +129,7 @@ async def test_an_operator_may_name_places_that_are_otherwise_refused(server, mo
     server.answers["/data"] = (200, {}, b"data")
     port = server.server_port
     monkeypatch.setattr(fetch, "PORTS", {"http": 80})
-    url, also = f"http://127.0.0.1:{port}/data", (f"127.0.0.1:{port}",)
+    url, also = f"http://127.0.0.1:{port}/data", fetch.Rules(also=(f"127.0.0.1:{port}",))
     with pytest.raises(Unreachable):
         fetch.check(url)
     fetch.check(url, also)

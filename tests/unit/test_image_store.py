@@ -9,8 +9,9 @@ import time
 import pytest
 
 from monostack import image, testing
-from monostack.image import store
-from monostack.image.tables import IMAGES
+from monostack.image import blobs, stores
+from monostack.image.stores import file
+from monostack.image.tables import BLOBS, IMAGES
 from monostack.kit.errors import Error
 from monostack.testing.disposable import DisposableCloud, settings_for_tests
 
@@ -48,7 +49,8 @@ def row(cloud, image_id):
 
 
 def files(cloud):
-    return sorted(each.name for each in store.folder(cloud.cloud).glob("*"))
+    folders = [cloud.cloud.state / name for name in ("images", "staging")]
+    return sorted(each.name for folder in folders for each in folder.rglob("*") if each.is_file())
 
 
 def wait_for(condition):
@@ -73,24 +75,24 @@ def test_an_image_without_data_has_no_path(cloud):
     assert image.path(cloud.cloud, "nothing") is None
 
 
-def test_the_node_finds_the_file_through_the_cloud(cloud):
+def test_the_node_gets_the_file_through_the_cloud(cloud, tmp_path):
     image_id = queued(cloud)
+    assert not cloud.run(cloud.cloud.image_file(cloud.cloud, image_id, tmp_path / "file"))
     receive(cloud, image_id, b"data")
-    assert cloud.cloud.image_file(image_id).read_bytes() == b"data"
+    assert cloud.run(cloud.cloud.image_file(cloud.cloud, image_id, tmp_path / "file"))
+    assert (tmp_path / "file").read_bytes() == b"data"
 
 
 def test_a_host_that_linked_the_file_keeps_it_after_delete(cloud):
     image_id = queued(cloud)
     receive(cloud, image_id, b"data")
-    linked = store.folder(cloud.cloud).parent / "linked"
+    linked = cloud.cloud.state / "linked"
     os.link(image.path(cloud.cloud, image_id), linked)
     cloud.run(cloud.cloud.engine.write(lambda tx: image.delete(tx, tx.one(IMAGES, id=image_id))))
     assert wait_for(lambda: files(cloud) == [])
     assert linked.read_bytes() == b"data"
     linked.unlink()
-    assert (
-        wait_for(lambda: row(cloud, image_id)["due_at"] is None) or row(cloud, image_id)["blob"] is not None
-    )
+    assert wait_for(lambda: cloud.read(lambda db: db.count(BLOBS)) == 0)
 
 
 def test_a_full_disk_is_413_and_the_image_is_queued_again(cloud, monkeypatch):
@@ -99,7 +101,7 @@ def test_a_full_disk_is_413_and_the_image_is_queued_again(cloud, monkeypatch):
     def full(sink, chunk):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(store.Sink, "_write", full)
+    monkeypatch.setattr(file.FileWriter, "write", full)
     with pytest.raises(Error) as caught:
         receive(cloud, image_id, b"data")
     assert (caught.value.code, row(cloud, image_id)["status"]) == (413, "queued")
@@ -136,14 +138,14 @@ def test_an_upload_declared_dead_cannot_finish_nor_spoil_the_next(cloud):
 
 
 def test_parts_are_swept_after_an_hour_and_whole_files_never(cloud):
-    folder = store.folder(cloud.cloud)
-    folder.mkdir(exist_ok=True)
+    folder = cloud.cloud.state / "images" / "aa"
+    folder.mkdir(parents=True)
     for name in ("a.old.part", "a.new.part", "a.whole"):
         (folder / name).write_bytes(b"x")
     hour_ago = time.time() - 3700
     for name in ("a.old.part", "a.whole"):
         os.utime(folder / name, (hour_ago, hour_ago))
-    store._sweep(folder)
+    stores.of(cloud.cloud).default.sweep()
     assert files(cloud) == ["a.new.part", "a.whole"]
 
 
@@ -157,8 +159,12 @@ def test_uploads_of_the_last_process_are_over_at_the_start_of_the_next(tmp_path)
 
     def die(cloud):
         image_id = queued(cloud)
-        values = {"status": "saving", "upload": "token", "due_at": cloud.cloud.clock.after(60)}
-        cloud.run(cloud.cloud.engine.write(lambda tx: tx.update(IMAGES, {"id": image_id}, **values)))
+
+        def saving(tx):
+            tx.update(IMAGES, {"id": image_id}, status="saving", upload="token")
+            blobs.begin(tx, image_id, "fs", "token", cloud.cloud.clock.after(60))
+
+        cloud.run(cloud.cloud.engine.write(saving))
         return image_id
 
     image_id = life(die)

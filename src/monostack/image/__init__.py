@@ -67,11 +67,11 @@ def view(db, row) -> dict[str, Any]:
 
 
 def path(cloud, image_id: str) -> Path | None:
-    """The file with the data of an image, None if it has none. Not to be called inside a handler's
-    transaction."""
-    from monostack.image import store
+    """The file on this machine with the data of an image, None if there is none. Not to be called inside a
+    handler's transaction."""
+    from monostack.image import reading
 
-    return store.path(cloud, image_id)
+    return reading.path(cloud, image_id)
 
 
 def create(

@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from monostack.image import locations
+from monostack.image.sight import target_of
 from monostack.image.wire import LARGEST, bad, forbidden, too_large
 from monostack.kit import clock
 from monostack.kit.resource import Field
@@ -84,6 +86,10 @@ def _path(row: dict) -> str:
     return f"/v2/images/{row['id']}"
 
 
+def _stores(row: dict) -> str | None:
+    return ",".join(each["store"] for each in row["places"] or () if each["store"]) or None
+
+
 FIELDS = (
     Field("name"),
     Field("disk_format"),
@@ -107,13 +113,22 @@ FIELDS = (
     Field("self", _path),
     Field("file", lambda row: _path(row) + "/file"),
     Field("schema", lambda row: "/v2/schemas/image"),
-    Field("stores", lambda row: "fs" if row["blob"] else None, omit_none=True),
+    Field("stores", _stores, omit_none=True),
 )
 
 
 def view(request, row: dict) -> dict[str, Any]:
     """An image as the wire shows it: its own properties, then what every image has."""
-    return (row["properties"] or {}) | request.render(FIELDS, row)
+    out = (row["properties"] or {}) | request.render(FIELDS, row)
+    settings = request.cloud.settings.image
+    if settings.show_multiple_locations or settings.show_image_direct_url:
+        allowed = request.allowed("get_image_location", target_of(request.caller, row))
+        found = locations.shown(request.cloud, row) if allowed else []
+        if settings.show_multiple_locations:
+            out["locations"] = found
+        if settings.show_image_direct_url and found:
+            out["direct_url"] = found[0]["url"]
+    return out
 
 
 @cache

@@ -3,8 +3,8 @@
 Only http and https on their own ports; no address of this machine or of the link, where metadata services
 live. The name is resolved once, every address is judged, and the connection goes to the address that was
 judged, so a name that answers differently the second time gains nothing. Redirects are followed by the same
-rules. An operator may name further places, HOST:PORT each, that are allowed as they stand
-(`image.fetch_also_from`).
+rules. An operator narrows or widens schemes, hosts and ports (`Rules`), and may name places, HOST:PORT each,
+that are allowed as they stand, whatever their address is (`image.fetch_also_from`).
 """
 
 import asyncio
@@ -13,11 +13,14 @@ import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from urllib.parse import urljoin, urlsplit
+
+from monostack.settings import Image
 
 PORTS = {"http": 80, "https": 443}
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -34,9 +37,43 @@ class Unreachable(Exception):
     """The data cannot be had from there; the words say why."""
 
 
-def check(url: Any, also: Iterable[str] = ()) -> None:
-    """Refuse what is no URL of another machine; names are judged when they are resolved. `also` has the
-    places, HOST:PORT, that are allowed besides."""
+class Gone(Unreachable):
+    """The server says that there is nothing."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Where data may be fetched from: allowed lists go before the disallowed, and empty ones mean what is
+    customary. `also` has the places, HOST:PORT, that are allowed as they stand."""
+
+    also: tuple[str, ...] = ()
+    allowed_schemes: tuple[str, ...] = ()
+    disallowed_schemes: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    disallowed_hosts: tuple[str, ...] = ()
+    allowed_ports: tuple[str, ...] = ()
+    disallowed_ports: tuple[str, ...] = ()
+
+
+CUSTOMARY = Rules()
+
+
+def rules(settings: Image) -> Rules:
+    """The operator's rules."""
+    return Rules(
+        settings.fetch_also_from,
+        settings.allowed_schemes,
+        settings.disallowed_schemes,
+        settings.allowed_hosts,
+        settings.disallowed_hosts,
+        settings.allowed_ports,
+        settings.disallowed_ports,
+    )
+
+
+def check(url: Any, allowed: Rules = CUSTOMARY) -> None:
+    """Refuse what is no URL of another machine, or not of an allowed one; names are judged when they are
+    resolved."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -44,16 +81,32 @@ def check(url: Any, also: Iterable[str] = ()) -> None:
         raise Unreachable("The URI is not one.") from None
     if parts.scheme not in PORTS or not parts.hostname or parts.username is not None:
         raise Unreachable("The URI must look like https://host/path, without a user or password.")
-    if _place(url) in also:
+    if any(ord(letter) <= 32 or ord(letter) == 127 for letter in url):
+        raise Unreachable("The URI has blanks or control characters in it.")
+    if _place(url) in allowed.also:
         return
-    if port not in (None, PORTS[parts.scheme]):
-        raise Unreachable(
-            f"The URI names port {port}: only {PORTS[parts.scheme]} is allowed for {parts.scheme}."
-        )
+    _check_rules(parts.scheme, parts.hostname.rstrip("."), port or PORTS[parts.scheme], allowed)
     try:
         _check_address(parts.hostname)
     except ValueError:
         return
+
+
+def _check_rules(scheme: str, host: str, port: int, allowed: Rules) -> None:
+    schemes = allowed.allowed_schemes or PORTS
+    if scheme not in schemes or (not allowed.allowed_schemes and scheme in allowed.disallowed_schemes):
+        raise Unreachable(f"The scheme {scheme} is not allowed.")
+    named = host in allowed.allowed_hosts if allowed.allowed_hosts else host not in allowed.disallowed_hosts
+    if not named:
+        raise Unreachable(f"The host {host[:255]} is not allowed.")
+    if allowed.allowed_ports:
+        open_port = str(port) in allowed.allowed_ports
+    elif allowed.disallowed_ports:
+        open_port = str(port) not in allowed.disallowed_ports
+    else:
+        open_port = port == PORTS[scheme]
+    if not open_port:
+        raise Unreachable(f"The URI names port {port}, which is not allowed for {scheme}.")
 
 
 def _place(url: str) -> str:
@@ -69,9 +122,11 @@ def _check_address(text: str) -> None:
         raise Unreachable(f"{address} is not an address that images are fetched from.")
 
 
-async def chunks(url: str, also: Iterable[str] = ()) -> AsyncIterator[bytes]:
+async def chunks(
+    url: str, allowed: Rules = CUSTOMARY, headers: Mapping[str, str] | None = None
+) -> AsyncIterator[bytes]:
     """The data behind a URL, piece by piece; raises Unreachable in words."""
-    response, connection = await _in_thread(_open, url, also)
+    response, connection = await _in_thread(_open, url, allowed, headers)
     try:
         expected, total, started = response.length, 0, time.monotonic()
         while piece := await _in_thread(_read, response):
@@ -82,6 +137,32 @@ async def chunks(url: str, also: Iterable[str] = ()) -> AsyncIterator[bytes]:
             raise Unreachable(f"The data ended after {total} of {expected} bytes.")
     finally:
         await _in_thread(connection.close)
+
+
+def ranged(url: str, allowed: Rules, first: int, length: int) -> Iterator[bytes]:
+    """Bytes behind a URL from the byte `first` on, in a thread of the caller's; raises Unreachable."""
+    asked = {"Range": f"bytes={first}-{first + length - 1}"} if first else None
+    response, connection = _open(url, allowed, asked, (200, 206))
+    try:
+        skip = first if response.status == 200 else 0
+        while length > 0:
+            piece = _read(response)
+            if not piece:
+                raise Unreachable(f"The data ended {length} bytes too early.")
+            piece, skip = piece[skip:], max(skip - len(piece), 0)
+            if piece:
+                yield piece[:length]
+            length -= len(piece)
+    finally:
+        connection.close()
+
+
+def length(url: str, allowed: Rules) -> int | None:
+    """The count of bytes behind a URL, None if the server does not tell; raises Gone if there is nothing."""
+    response, connection = _open(url, allowed, None, (200,), "HEAD")
+    connection.close()
+    told = response.headers.get("Content-Length", "")
+    return int(told) if told.isascii() and told.isdigit() and len(told) < 19 else None
 
 
 async def _in_thread(function: Callable, *args: Any) -> Any:
@@ -106,30 +187,43 @@ def _read(response: http.client.HTTPResponse) -> bytes:
         raise Unreachable(f"The data broke off: {reason}") from reason
 
 
-def _open(url: str, also: Iterable[str] = ()) -> tuple[http.client.HTTPResponse, http.client.HTTPConnection]:
+def _open(
+    url: str,
+    allowed: Rules = CUSTOMARY,
+    headers: Mapping[str, str] | None = None,
+    wanted: tuple[int, ...] = (200,),
+    method: str = "GET",
+) -> tuple[http.client.HTTPResponse, http.client.HTTPConnection]:
     for _ in range(MOST_REDIRECTS + 1):
-        check(url, also)
-        connection = _connect(url, judge=_place(url) not in also)
+        check(url, allowed)
+        connection = _connect(url, judge=_place(url) not in allowed.also)
         try:
-            response = _ask(connection, url)
+            response = _ask(connection, url, headers or {}, method)
         except BaseException:
             connection.close()
             raise
-        if response.status == 200:
+        if response.status in wanted:
             return response, connection
         target = response.headers.get("Location") if response.status in REDIRECTS else None
         connection.close()
+        if response.status in (404, 410):
+            raise Gone(f"{urlsplit(url).hostname} answered {response.status} {response.reason}.")
         if target is None:
             raise Unreachable(f"{urlsplit(url).hostname} answered {response.status} {response.reason}.")
+        if headers and "X-Auth-Token" in headers:
+            raise Unreachable("A redirect is not followed with a token.")
         url = urljoin(url, target)
     raise Unreachable(f"More than {MOST_REDIRECTS} redirects.")
 
 
-def _ask(connection: http.client.HTTPConnection, url: str) -> http.client.HTTPResponse:
+def _ask(
+    connection: http.client.HTTPConnection, url: str, headers: Mapping[str, str], method: str
+) -> http.client.HTTPResponse:
     parts = urlsplit(url)
     path = (parts.path or "/") + ("?" + parts.query if parts.query else "")
     try:
-        connection.request("GET", path, headers={"User-Agent": "monostack", "Accept-Encoding": "identity"})
+        own = {"User-Agent": "monostack", "Accept-Encoding": "identity"}
+        connection.request(method, path, headers=own | dict(headers))
         return connection.getresponse()
     except (OSError, http.client.HTTPException, ValueError, UnicodeError) as reason:
         raise Unreachable(f"{parts.hostname} does not answer: {reason}") from reason

@@ -66,8 +66,8 @@ def _attribute(pointer: Any) -> str:
     if re.search(r"~(?![01])", pointer):
         raise bad(f'Pointer `{pointer[:255]}` contains "~" not part of a recognized escape sequence.')
     parts = [part.replace("~1", "/").replace("~0", "~") for part in pointer[1:].split("/")]
-    if parts[0] == "locations":
-        attributes.check_name("locations")
+    if parts[0] == "locations" and len(parts) < 3:
+        return "/".join(parts)
     if len(parts) > 1:
         raise bad(f"Invalid JSON pointer for this resource: '{pointer[:255]}'. Only whole attributes change.")
     if not parts[0]:
@@ -76,10 +76,13 @@ def _attribute(pointer: Any) -> str:
 
 
 def apply(request, row: dict, target: dict, asked: list[tuple[str, str, Any]]) -> dict[str, Any]:
-    """What changes in the row; raises Error for what may not change."""
+    """What changes in the row; raises Error for what may not change. Locations are changed elsewhere
+    (`locations`)."""
     values: dict[str, Any] = {}
     properties = dict(row["properties"] or {})
     for operation, name, value in asked:
+        if name.partition("/")[0] == "locations":
+            continue
         attributes.check_name(name)
         if name not in attributes.SETTABLE:
             _property(properties, operation, name, value)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from monostack.image import blobs
 from monostack.image.tables import IMAGES, MEMBERS, PROPERTIES, TAGS
 from monostack.kit.errors import Error
 
@@ -52,18 +53,17 @@ def _add(tx, image_id: str, properties: dict[str, str], tags: list[str]) -> None
 
 
 def delete(tx, row: dict) -> None:
-    """End an image. The row stays, so that its file can be found and its id is not given out again."""
+    """End an image and doom its data. The row stays, so that its id is not given out again."""
     for table in (PROPERTIES, TAGS, MEMBERS):
         tx.delete_all(table, image_id=row["id"])
-    blob = row["blob"] or row["upload"]
     tx.set(
         row,
         status="deleted",
         live=None,
         deleted_at=tx.now,
-        due_at=tx.now,
-        attempts=0,
-        blob=blob,
         upload=None,
+        places=None,
+        staged=None,
+        due_at=None,
     )
-    tx.wake("image.files")
+    blobs.doom(tx, image_id=row["id"])

@@ -1,6 +1,6 @@
 """The image service, assembled."""
 
-from monostack.image import loops, store, tables
+from monostack.image import blobs, importing, loops, reading, stores, tables, upgrading
 from monostack.image.api import (
     actions,
     data,
@@ -8,9 +8,11 @@ from monostack.image.api import (
     images,
     imports,
     info,
+    locations,
     members,
     metadef_definitions,
     metadefs,
+    placing,
     tags,
     versions,
 )
@@ -22,10 +24,12 @@ ROOMS = (
     images,
     data,
     imports,
+    placing,
     actions,
     tags,
     members,
     info,
+    locations,
     documents,
     metadefs,
     metadef_definitions,
@@ -36,12 +40,15 @@ def bootstrap(tx, cloud) -> None:
     """Tell the node where the data of images are; and uploads that ended with the last process are over.
 
     On a shared database other processes may be taking data just now: there an upload is over when nobody has
-    renewed it (see `upload`).
+    renewed it (see `blobs`).
     """
-    cloud.image_file = lambda image_id: store.path(cloud, image_id)
+    stores.of(cloud)
+    cloud.image_file = reading.to_file
+    upgrading.bring_up(tx)
+    alone = {} if cloud.engine.name == "sqlite" else {"due_at": None}
+    tx.update(tables.TASKS, {"status": list(importing.UNFINISHED)} | alone, due_at=tx.now)
     if cloud.engine.name == "sqlite":
-        tx.update(tables.IMAGES, {"status": ["saving", "importing"]}, due_at=tx.now)
-        tx.update(tables.IMAGES, {"status": "uploading", "staged": None}, due_at=tx.now)
+        tx.update(tables.BLOBS, {"status": [blobs.WRITING, blobs.DOOMED]}, due_at=tx.now)
 
 
 SERVICE = Service(

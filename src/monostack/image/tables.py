@@ -3,9 +3,10 @@
 Properties and tags stand twice: in the image's row, because every answer shows all of them, and in tables of
 their own, because lists filter by them. `rows` writes both.
 
-`upload` is the token of the upload that owns the image while it is saving, `blob` the token of its data; a
-token names the file (see `store`). A deleted row stays: its id is never given out again, and its file goes
-only because this row says so.
+`upload` is the token of whoever works on the image's data: an upload, a staging, an import. `places` says
+where whole data stand, in the order in which they are read; every place, and everything half written or
+doomed, has a row in the table of blobs, which `blobs` alone writes. `staged` is what is known of staged data.
+A deleted row stays: its id is never given out again.
 """
 
 from monostack.kit.db import (
@@ -44,6 +45,7 @@ IMAGES = Table(
     Column("tags", JSON),
     Column("upload", String(64)),
     Column("blob", String(64)),
+    Column("places", JSON),
     Column("staged", JSON),
     Column("deleted_at", String(26)),
     *stamps(),
@@ -55,6 +57,18 @@ IMAGES = Table(
     Index("image_images_name", "name"),
 )
 IMAGES.info["stamp_updated"] = True
+
+BLOBS = Table(
+    "image_blobs",
+    Column("image_id", String(64), index=True),
+    Column("store", String(64)),
+    Column("key", Text),
+    Column("status", String(10)),
+    Column("size", BigInteger),
+    *stamps(),
+    *due(),
+)
+"""Data in a store: writing, staged, present, or doomed until the store has confirmed that they are gone."""
 
 PROPERTIES = Table(
     "image_properties",
@@ -89,8 +103,11 @@ TASKS = Table(
     Column("request_id", String(64)),
     Column("input", JSON),
     Column("message", Text),
+    Column("token", String(64)),
+    Column("roles", JSON),
     Column("expires_at", String(26)),
     *stamps(),
+    *due(),
     Index("image_tasks_created", "created_at"),
 )
 TASKS.info["stamp_updated"] = True
@@ -117,4 +134,4 @@ DEFINITIONS = Table(
 )
 DEFINITIONS.info["stamp_updated"] = True
 
-ALL = (IMAGES, PROPERTIES, TAGS, MEMBERS, TASKS, NAMESPACES, DEFINITIONS)
+ALL = (IMAGES, BLOBS, PROPERTIES, TAGS, MEMBERS, TASKS, NAMESPACES, DEFINITIONS)

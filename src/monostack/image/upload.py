@@ -1,24 +1,26 @@
-"""Taking an image's data: a flow of two short writes around a stream.
+"""Taking an image's data from a caller: a flow of two short writes around a stream.
 
 The claim turns the image from queued to saving (or uploading, when the data are staged for an import) and
-names a token; whoever holds the token owns the upload. A
-second upload is refused by the claim, a deleted image or an upload declared dead by `loops` is noticed by the
-token. While data come, the claim is renewed; hashing and writing run in a thread, one MiB at a time, while
-the next is received.
+names a token; whoever holds the token owns the upload. A second upload is refused by the claim, a deleted
+image or an upload declared dead by `blobs` is noticed by the token. While data come, the claim is renewed;
+hashing and writing run in threads, one MiB at a time, while the next is received.
 """
 
 import asyncio
 import errno
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from monostack.image import store
+from monostack.image import blobs, quotas, signatures, sink, stores
 from monostack.image.formats import Inspector, Refused
 from monostack.image.sight import no_image
+from monostack.image.stores import STAGING, Unavailable
 from monostack.image.tables import IMAGES
-from monostack.image.wire import bad, conflict, too_large
+from monostack.image.wire import bad, conflict, too_large, unavailable
 from monostack.kit import ids
 from monostack.kit.errors import Error
 
@@ -26,7 +28,7 @@ CHUNK = 1 << 20
 RENEW_SECONDS = 10.0
 DEAD_AFTER = 60.0
 SAVING = "saving"
-STAGING = "uploading"
+STAGED = "uploading"
 
 Write = Callable[..., Awaitable[Any]]
 
@@ -37,50 +39,66 @@ async def receive(
     chunks: AsyncIterator[bytes],
     write: Write | None = None,
     finished: Callable[[], None] | None = None,
-    during: str = SAVING,
+    store: str | None = None,
+    length: int = 0,
 ) -> dict:
-    """Take the data of a queued image; the row: active, or, if the data are only staged, still uploading.
+    """Take the data of a queued image; the row: active, or, with STAGING as the store, uploading.
 
     Raises Error in words, and the image is queued again. `write` runs a function in a transaction (the
-    engine's by default); `finished` is called before the last one.
+    engine's by default); `finished` is called before the last one. `length` is how many bytes are announced,
+    as far as anybody knows.
     """
     write = write or cloud.engine.write
-    token = ids.new_uuid()
-    row = await write(_claim, image_id, token, during)
-    finish = activate if during == SAVING else _keep_staged
+    token, store = ids.new_uuid(), store or stores.of(cloud).default_name
+    row = await write(claim, image_id, token, store, length)
 
     async def end(found: dict) -> dict:
         if finished is not None:
             finished()
-        return await write(finish, image_id, token, found)
+        return await write(keep_staged if store == STAGING else activate, image_id, token, found)
 
     try:
-        return await fill(cloud, row, token, chunks, end)
-    except BaseException:
-        await asyncio.shield(cloud.engine.write(_queue_again, image_id, token))
-        raise
+        inspector = look_into(cloud, row, staged=store == STAGING)
+        verifier = None if store == STAGING else signatures.verifier(cloud, row)
+        renew = partial(cloud.engine.write, _renew, image_id, token)
+        return await end(await fill(cloud, image_id, token, store, chunks, renew, inspector, verifier))
+    except BaseException as reason:
+        await asyncio.shield(cloud.engine.write(_queue_again, image_id, token, store))
+        raise_told(_overtaken(image_id) if isinstance(reason, stores.Missing) else reason)
 
 
-async def fill(cloud, row: dict, token: str, chunks: AsyncIterator[bytes], end: Callable) -> dict:
-    """Write the chunks to the file of the token, look at them, and let `end(found)` tell the row.
-
-    Raises Error in words; what was written then is the caller's to discard.
-    """
+def look_into(cloud, row: dict, staged: bool = False) -> Inspector:
+    """What looks at data of this image. Staged data may be compressed and are looked at when they are not."""
+    settings = cloud.settings.image
     inspector = Inspector(row["disk_format"], row["container_format"])
-    if not cloud.settings.image.enforce_format:
+    if not settings.enforce_format or (staged and "image_decompression" in settings.import_plugins):
         inspector.looks = False
-    sink = store.Sink(store.file(cloud, row["id"], token), inspector)
+    return inspector
+
+
+async def fill(
+    cloud,
+    image_id: str,
+    token: str,
+    store: str,
+    chunks: AsyncIterator[bytes],
+    renew: Callable[[], Awaitable[bool]],
+    inspector: Inspector,
+    verifier: Any = None,
+) -> dict:
+    """Write the chunks to the key of the token and look at them; what is known of them then.
+
+    Whoever calls this has written the row, and dooms what was written if this raises. `renew` is awaited now
+    and then as data come: it says that the work goes on, and is False when it may not.
+    """
+    home = stores.of(cloud).need(store)
+    key = home.key(image_id, token)
+    filled = sink.Sink(await asyncio.to_thread(home.writer, key), inspector, verifier)
     try:
-        await asyncio.to_thread(sink.open)
-        await _pump(cloud, row["id"], token, chunks, sink)
-        return await end(await asyncio.to_thread(sink.finish))
-    except Exception as reason:
-        told = _told(reason)
-        if told is reason:
-            raise
-        raise told from reason
+        await _pump(chunks, filled, cloud.settings.image.max_bytes, image_id, renew)
+        return await asyncio.to_thread(filled.finish)
     finally:
-        sink.close()
+        await asyncio.to_thread(filled.close)
 
 
 async def adopt(
@@ -93,50 +111,69 @@ async def adopt(
 
     `then(tx, row)` belongs to the transaction that makes it so. Whatever fails, the image is queued again.
     """
-    token = ids.new_uuid()
-    row = await cloud.engine.write(_claim, image_id, token, SAVING)
-    inspector = Inspector(row["disk_format"], row["container_format"])
-    if not cloud.settings.image.enforce_format:
-        inspector.looks = False
-    sink = store.Adoption(store.file(cloud, image_id, token), inspector)
-    renewing = asyncio.create_task(_keep_renewing(cloud, image_id, token))
+    token, made, home = ids.new_uuid(), ids.new_uuid(), stores.of(cloud)
+    row = await cloud.engine.write(_claim_both, image_id, token, made)
+    path = home.staging.path(home.staging.key(image_id, made))
     try:
-        await asyncio.to_thread(sink.target.parent.mkdir, 0o700, True, True)
-        await make(sink.part)
-        await asyncio.to_thread(sink.open)
-        await asyncio.to_thread(sink.read, cloud.settings.image.max_bytes)
-        found = await asyncio.to_thread(sink.finish)
-        return await cloud.engine.write(_adopted, image_id, token, found, then)
+        async with renewing(cloud, _renew_both, image_id, token, made) as alive:
+            await asyncio.to_thread(path.parent.mkdir, 0o700, True, True)
+            await make(path)
+            most = cloud.settings.image.max_bytes
+            verifier = signatures.verifier(cloud, row)
+            found = await asyncio.to_thread(sink.look, path, look_into(cloud, row), verifier, most)
+            await deliver(home.default, home.default.key(image_id, token), path, found, alive)
+        return await cloud.engine.write(_adopted, image_id, token, made, found, then)
     except BaseException as reason:
-        await asyncio.shield(cloud.engine.write(_queue_again, image_id, token))
-        told = _told(reason)
-        if told is reason:
-            raise
-        raise told from reason
+        await asyncio.shield(cloud.engine.write(_queue_again, image_id, token, home.default_name))
+        await asyncio.shield(cloud.engine.write(blobs.forsaken, made, image_id, STAGING))
+        raise_told(reason)
+
+
+async def deliver(
+    store: stores.Store, key: str, path: Path, found: dict, alive: Callable[[], bool], link: bool = True
+) -> None:
+    """Bring a file of this machine, of which `found` is known, into a store; with `link` perhaps without a
+    copy."""
+    if not (link and await asyncio.to_thread(store.take, path, key)):
+        writer = await asyncio.to_thread(store.writer, key)
+        await asyncio.to_thread(sink.copy, writer, sink.read_file(path), found, alive)
+
+
+@asynccontextmanager
+async def renewing(cloud, renew: Callable[..., bool], *args: Any):
+    """Say again and again that the work goes on; the block gets a function that tells whether it still
+    may."""
+    may = True
+
+    async def keep() -> None:
+        nonlocal may
+        while may:
+            await asyncio.sleep(RENEW_SECONDS)
+            may = await cloud.engine.write(renew, *args)
+
+    running = asyncio.create_task(keep())
+    try:
+        yield lambda: may
     finally:
-        renewing.cancel()
-        sink.close()
+        running.cancel()
 
 
-def _adopted(tx, image_id: str, token: str, found: dict, then: Callable | None) -> dict:
-    row = activate(tx, image_id, token, found)
-    if then is not None:
-        then(tx, row)
+def claim(tx, image_id: str, token: str, store: str, length: int = 0) -> dict:
+    """The image is the token's, and its data will stand in the store."""
+    row = tx.one(IMAGES, id=image_id, missing=no_image(image_id))
+    check_formats(row)
+    during = STAGED if store == STAGING else SAVING
+    if row["status"] != "queued":
+        raise conflict(f"Image status transition from {row['status']} to {during} is not allowed")
+    quotas.check_upload(tx, row["owner"], staging=store == STAGING, size=length)
+    tx.set(row, status=during, upload=token, staged=None)
+    blobs.begin(tx, image_id, store, token, tx.cloud.clock.after(DEAD_AFTER))
     return row
 
 
-async def _keep_renewing(cloud, image_id: str, token: str) -> None:
-    while True:
-        await asyncio.sleep(RENEW_SECONDS)
-        await cloud.engine.write(_renew, image_id, token)
-
-
-def _claim(tx, image_id: str, token: str, during: str) -> dict:
-    row = tx.one(IMAGES, id=image_id, missing=no_image(image_id))
-    check_formats(row)
-    if row["status"] != "queued":
-        raise conflict(f"Image status transition from {row['status']} to {during} is not allowed")
-    tx.set(row, status=during, upload=token, due_at=tx.cloud.clock.after(DEAD_AFTER))
+def _claim_both(tx, image_id: str, token: str, made: str) -> dict:
+    row = claim(tx, image_id, token, stores.of(tx.cloud).default_name)
+    blobs.begin(tx, image_id, STAGING, made, tx.cloud.clock.after(DEAD_AFTER))
     return row
 
 
@@ -148,30 +185,46 @@ def check_formats(row: dict) -> None:
 
 
 def _renew(tx, image_id: str, token: str) -> bool:
-    row = tx.one(IMAGES, id=image_id, upload=token)
-    if row is None:
-        return False
-    return tx.set(row, due_at=tx.cloud.clock.after(DEAD_AFTER), updated_at=row["updated_at"])
+    blobs.renew(tx, token, tx.cloud.clock.after(DEAD_AFTER))
+    return tx.one(IMAGES, id=image_id, upload=token, lock=False) is not None
+
+
+def _renew_both(tx, image_id: str, token: str, made: str) -> bool:
+    blobs.renew(tx, made, tx.cloud.clock.after(DEAD_AFTER))
+    return _renew(tx, image_id, token)
 
 
 def activate(tx, image_id: str, token: str, found: dict) -> dict:
     """The data are whole: the image is what they are."""
     row = tx.one(IMAGES, id=image_id, upload=token, missing=_overtaken(image_id))
-    tx.set(row, status="active", upload=None, blob=token, due_at=None, staged=None, **found)
+    if not blobs.add_place(tx, row, token, found["size"]):
+        raise _overtaken(image_id)
+    tx.set(row, status="active", upload=None, staged=None, **found)
     return row
 
 
-def _keep_staged(tx, image_id: str, token: str, found: dict) -> dict:
+def _adopted(tx, image_id: str, token: str, made: str, found: dict, then: Callable | None) -> dict:
+    row = activate(tx, image_id, token, found)
+    blobs.doom(tx, id=made)
+    if then is not None:
+        then(tx, row)
+    return row
+
+
+def keep_staged(tx, image_id: str, token: str, found: dict) -> dict:
+    """The data are whole and wait for their import."""
     row = tx.one(IMAGES, id=image_id, upload=token, missing=_overtaken(image_id))
-    tx.set(row, staged=found, due_at=None)
+    if not blobs.end(tx, token, blobs.STAGED, found["size"]):
+        raise _overtaken(image_id)
+    tx.set(row, staged=found | {"blob": token})
     return row
 
 
-def _queue_again(tx, image_id: str, token: str) -> None:
+def _queue_again(tx, image_id: str, token: str, store: str) -> None:
     row = tx.one(IMAGES, id=image_id, upload=token)
     if row is not None:
-        tx.set(row, status="queued", upload=None, due_at=None)
-    tx.after(store.discard, tx.cloud, image_id, token)
+        tx.set(row, status="queued", upload=None)
+    blobs.forsaken(tx, token, image_id, store)
 
 
 def _overtaken(image_id: str) -> Error:
@@ -183,9 +236,14 @@ def _overtaken(image_id: str) -> Error:
     )
 
 
-async def _pump(cloud, image_id: str, token: str, chunks: AsyncIterator[bytes], sink: store.Sink) -> None:
+async def _pump(
+    chunks: AsyncIterator[bytes],
+    filled: sink.Sink,
+    most: int,
+    image_id: str,
+    renew: Callable[[], Awaitable[bool]],
+) -> None:
     """Bring the chunks to the sink: one batch is worked on while the next is received."""
-    most = cloud.settings.image.max_bytes
     batch: list[bytes] = []
     waiting, total = 0, 0
     working: asyncio.Future | None = None
@@ -201,11 +259,11 @@ async def _pump(cloud, image_id: str, token: str, chunks: AsyncIterator[bytes], 
                 continue
             if working is not None:
                 await working
-            working = asyncio.ensure_future(asyncio.to_thread(sink.take, batch))
+            working = asyncio.ensure_future(asyncio.to_thread(filled.take, batch))
             batch, waiting = [], 0
             if time.monotonic() - renewed > RENEW_SECONDS:
                 renewed = time.monotonic()
-                if not await cloud.engine.write(_renew, image_id, token):
+                if not await renew():
                     raise _overtaken(image_id)
     finally:
         if working is not None:
@@ -213,13 +271,23 @@ async def _pump(cloud, image_id: str, token: str, chunks: AsyncIterator[bytes], 
     if working is not None:
         working.result()
     if batch:
-        await asyncio.to_thread(sink.take, batch)
+        await asyncio.to_thread(filled.take, batch)
 
 
-def _told(reason: BaseException) -> BaseException:
+def raise_told(reason: BaseException) -> NoReturn:
+    """Raise the reason as the caller is to hear it."""
+    said = told(reason)
+    if said is reason:
+        raise reason
+    raise said from reason
+
+
+def told(reason: BaseException) -> BaseException:
     """The reason as the caller is to hear it."""
-    if isinstance(reason, Refused):
+    if isinstance(reason, Refused | signatures.Unsigned):
         return bad(str(reason))
+    if isinstance(reason, Unavailable | stores.Missing):
+        return unavailable(str(reason))
     if isinstance(reason, ConnectionResetError):
         return bad("The caller went away in the middle of the data. The image is queued again.")
     if isinstance(reason, OSError) and reason.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):

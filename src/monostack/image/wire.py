@@ -57,6 +57,10 @@ def conflict(message: str) -> Error:
     return Error(409, "Conflict", message)
 
 
+def unavailable(message: str) -> Error:
+    return Error(503, "ServiceUnavailable", message)
+
+
 def too_large(message: str) -> Error:
     return Error(413, "RequestEntityTooLarge", message)
 

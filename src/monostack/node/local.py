@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monostack.kit.agents import stamp
+from monostack.kit.errors import Error
 from monostack.node.agent import Agent
 from monostack.node.hypervisors import open_hypervisor
 from monostack.node.networks import open_networks
@@ -114,18 +114,19 @@ class LocalImages:
         target = self.folder / image["id"]
         if target.exists():
             return target
-        source = self.cloud.image_file(image["id"]) if self.cloud.image_file else None
-        if source is None or not source.exists():
+        part = target.with_suffix(".part")
+        await asyncio.to_thread(self._clear, part)
+        try:
+            found = self.cloud.image_file is not None and await self.cloud.image_file(
+                self.cloud, image["id"], part
+            )
+        except Error as reason:
+            raise Broken(f"The data of image {image['id']} cannot be had: {reason}") from reason
+        if not found:
             raise Broken(f"The data of image {image['id']} is not there.")
-        await asyncio.to_thread(self._copy, source, target)
+        part.rename(target)
         return target
 
-    def _copy(self, source: Path, target: Path) -> None:
+    def _clear(self, part: Path) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        part = target.with_suffix(".part")
         part.unlink(missing_ok=True)
-        try:
-            os.link(source, part)
-        except OSError:
-            shutil.copyfile(source, part)
-        part.rename(target)

@@ -16,7 +16,7 @@ from monostack.kit.db import le
 
 def violations(db, world: dict[str, Any]) -> list[str]:
     """All sentences; `world` is what `DisposableCloud.world()` returns."""
-    return [*world_against_rows(db, world), *stuck(db), *leaks(db)]
+    return [*world_against_rows(db, world), *stuck(db), *leaks(db), *image_data(db)]
 
 
 def world_against_rows(db, world: dict[str, Any]) -> list[str]:
@@ -53,6 +53,39 @@ def stuck(db) -> list[str]:
             f"loop {runner.loop.name}: row {row['id']} has been due since {row['due_at']}"
             for row in db.all(table, deleted=True, due_at=le(db.cloud.clock.after(-30)))
         ]
+    return out
+
+
+def image_data(db) -> list[str]:
+    """Every file in the image service's folders has a row and every row its file; nothing is half written,
+    and an active image has data."""
+    from monostack.image import blobs, stores
+    from monostack.image.tables import BLOBS, IMAGES
+
+    home, rows = stores.of(db.cloud), db.all(BLOBS)
+    out = [
+        f"data {row['key']} in store {row['store']} are still {row['status']}"
+        for row in rows
+        if row["status"] in (blobs.WRITING, blobs.DOOMED)
+    ]
+    for store in (home.staging, *home.named.values()):
+        folder = getattr(store, "folder", None)
+        if folder is None:
+            continue
+        there = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+        named = {row["key"] for row in rows if row["store"] == store.name}
+        out += [f"file {key} of store {store.name} has no row" for key in sorted(there - named)]
+        out += [f"file {key} of store {store.name} is not there" for key in sorted(named - there)]
+    present = {row["id"] for row in rows if row["status"] == blobs.PRESENT}
+    images = db.all(IMAGES)
+    named = {place["id"] for image in images for place in image["places"] or ()}
+    out += [f"data {token} are no image's" for token in sorted(present - named)]
+    out += [f"data {token} of an image have no row" for token in sorted(named - present)]
+    for image in images:
+        if image["status"] in ("saving", "importing") or (image["status"] == "active" and image["upload"]):
+            out.append(f"image {image['id']} is still {image['status']}")
+        if image["status"] == "active" and not image["places"]:
+            out.append(f"image {image['id']} is active and has no data")
     return out
 
 

@@ -236,7 +236,8 @@ class DisposableCloud:
             await cloud.engine.write(cloud._bootstrap)
         cloud.auth.forget()
         cloud.hub.forget_all()
-        shutil.rmtree(cloud.state / "images", ignore_errors=True)
+        for folder in ("images", "staging"):
+            shutil.rmtree(cloud.state / folder, ignore_errors=True)
         shutil.rmtree(cloud.state / "node", ignore_errors=True)
         await cloud.processes.start()
         cloud.loops.start()

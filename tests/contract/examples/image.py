@@ -11,6 +11,7 @@ BODIES: dict[str, Any] = {
     "POST /v2/images": {"name": "new", "disk_format": "raw", "container_format": "bare"},
     "PATCH /v2/images/{image_id}": [{"op": "replace", "path": "/name", "value": "b"}],
     "POST /v2/images/{image_id}/import": {"method": {"name": "glance-direct"}},
+    "POST /v2/images/{image_id}/locations": {"url": "http://example.org/"},
     "POST /v2/images/{image_id}/members": {"member": "$reader"},
     "PUT /v2/images/{image_id}/members/{member_id}": {"status": "accepted"},
     "POST /v2/metadefs/namespaces": {"namespace": "b"},

@@ -18,8 +18,23 @@ def qcow2(size=1 << 20, backing=0, features=0, version=3, extensions=b""):
     return (head + extensions).ljust(65536, b"\0")
 
 
+class Folder:
+    """The files of all stores, however deep."""
+
+    def __init__(self, world):
+        self.state = world.cloud.settings.state
+
+    def iterdir(self):
+        return [
+            each
+            for name in ("images", "staging")
+            for each in (self.state / name).rglob("*")
+            if each.is_file()
+        ]
+
+
 def folder(world):
-    return world.cloud.settings.state / "images"
+    return Folder(world)
 
 
 def wait(condition):
@@ -170,15 +185,17 @@ def test_an_image_deleted_during_its_upload_is_410_and_leaves_no_file(world, dem
 
 
 def test_an_upload_that_died_with_its_process_is_queued_again(world, demo, make, put):
+    from monostack.image import blobs
     from monostack.image.tables import IMAGES
 
     image = make(demo, None)["id"]
-    part = folder(world) / f"{image}.token.part"
-    part.parent.mkdir(exist_ok=True)
+    part = world.cloud.settings.state / "images" / image[:2] / f"{image}.token.part"
+    part.parent.mkdir(parents=True, exist_ok=True)
     part.write_bytes(b"half")
 
     def die(tx):
-        tx.update(IMAGES, {"id": image}, status="saving", upload="token", due_at=tx.cloud.clock.after(60))
+        tx.update(IMAGES, {"id": image}, status="saving", upload="token")
+        blobs.begin(tx, image, "fs", "token", tx.cloud.clock.after(60))
 
     world.cloud.run(world.cloud.cloud.engine.write(die))
     assert demo.get(f"/images/{image}").json()["status"] == "saving"
@@ -190,7 +207,7 @@ def test_an_upload_that_died_with_its_process_is_queued_again(world, demo, make,
 
 def test_a_deleted_image_takes_its_file_along_and_nothing_else(world, demo, make):
     kept, gone = make(demo)["id"], make(demo)["id"]
-    stranger = folder(world) / "00000000-0000-0000-0000-000000000000.whose"
+    stranger = world.cloud.settings.state / "images" / "00000000-0000-0000-0000-000000000000.whose"
     stranger.write_bytes(b"somebody's")
     assert len(list(folder(world).iterdir())) == 3
     assert demo.delete(f"/images/{gone}").status_code == 204

@@ -66,7 +66,7 @@ def wait(api, image, *statuses):
     raise AssertionError(found)
 
 
-def test_staged_data_are_taken_over(demo, make):
+def test_staged_data_are_taken_over(admin, demo, make):
     image = make(demo, None)["id"]
     assert stage(demo, image, b"x" * 1000).status_code == 204
     staged = demo.get(f"/images/{image}").json()
@@ -74,9 +74,10 @@ def test_staged_data_are_taken_over(demo, make):
     assert demo.get(f"/images/{image}/file").status_code == 204
     answer = begin(demo, image, "glance-direct")
     assert (answer.status_code, answer.content) == (202, b"")
-    imported = demo.get(f"/images/{image}").json()
+    imported = wait(demo, image, "active")
     assert (imported["status"], imported["size"]) == ("active", 1000)
     assert demo.get(f"/images/{image}/file").content == b"x" * 1000
+    task = settled(admin, demo.get(f"/images/{image}/tasks").json()["tasks"][0]["id"])
     task = demo.get(f"/images/{image}/tasks").json()["tasks"][0]
     assert (task["status"], task["type"]) == ("success", "api_image_import")
     assert task["request_id"] == answer.headers["x-openstack-request-id"]
@@ -105,13 +106,13 @@ def test_data_are_staged_once_and_looked_into(demo, make):
 def test_staged_data_go_with_their_image(world, demo, make):
     image = make(demo, None)["id"]
     stage(demo, image, b"one")
-    folder = world.cloud.settings.state / "images"
-    assert len(list(folder.iterdir())) == 1
+    folder = world.cloud.settings.state / "staging"
+    assert len(list(folder.glob("*/*"))) == 1
     assert demo.delete(f"/images/{image}").status_code == 204
     deadline = time.time() + 5
-    while list(folder.iterdir()) and time.time() < deadline:
+    while list(folder.glob("*/*")) and time.time() < deadline:
         time.sleep(0.05)
-    assert list(folder.iterdir()) == []
+    assert list(folder.glob("*/*")) == []
 
 
 def test_data_are_fetched_from_a_url(demo, make, web):
@@ -209,7 +210,7 @@ def test_tasks_are_for_administrators(admin, demo, make):
     assert listed["schema"] == "/v2/schemas/tasks"
     task = listed["tasks"][0]
     assert task["self"] == f"/v2/tasks/{task['id']}"
-    assert admin.get(f"/tasks/{task['id']}").json()["result"] == {"image_id": image}
+    assert settled(admin, task["id"])["result"] == {"image_id": image}
     assert admin.get("/tasks/nothing").status_code == 404
     assert admin.get("/tasks?sort_key=name").status_code == 400
     assert admin.get("/tasks?status=failure").json()["tasks"] == []
@@ -222,16 +223,17 @@ def test_an_import_that_died_with_its_process_begins_again(world, demo, make, we
 
     def planned(tx):
         asked = {"import_req": {"method": {"name": "web-download", "uri": web + "/data"}}}
-        task = tx.insert(TASKS, image_id=image, type="api_image_import", status="pending", input=asked)
-        properties = {"os_glance_import_task": task["id"]}
-        tx.update(
-            IMAGES,
-            {"id": image},
-            status="importing",
-            upload="lost",
-            properties=properties,
+        task = tx.insert(
+            TASKS,
+            image_id=image,
+            type="api_image_import",
+            status="processing",
+            input=asked,
+            token="lost",
             due_at=tx.cloud.clock.after(60),
         )
+        properties = {"os_glance_import_task": task["id"]}
+        tx.update(IMAGES, {"id": image}, status="importing", upload="lost", properties=properties)
 
     world.cloud.run(world.cloud.cloud.engine.write(planned))
     assert demo.get(f"/images/{image}").json()["status"] == "importing"

@@ -44,7 +44,7 @@ def test_answers_are_what_the_schema_documents_promise(admin, demo, make):
 def test_the_one_store_and_the_ways_to_import(admin, demo):
     assert demo.get("/info/stores").json() == {"stores": [{"id": "fs", "default": "true"}]}
     methods = demo.get("/info/import").json()["import-methods"]["value"]
-    assert methods == ["glance-direct", "web-download"]
+    assert methods == ["glance-direct", "web-download", "copy-image"]
     assert demo.get("/info/stores/detail").status_code == 403
     assert admin.get("/info/stores/detail").json()["stores"][0]["type"] == "file"
 

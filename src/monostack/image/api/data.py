@@ -2,7 +2,7 @@
 
 import re
 
-from monostack.image import store, upload
+from monostack.image import imports, reading, upload
 from monostack.image.sight import find, target
 from monostack.image.wire import forbidden, too_large
 from monostack.kit.errors import Error
@@ -14,12 +14,13 @@ STREAM = "application/octet-stream"
 async def put(request, ctx):
     check_type(request)
     row = await ctx.read(_find, request)
-    check_length(request)
+    length = check_length(request)
+    store = imports.check_store(request)
 
     def finished() -> None:
         request.subject = row["id"]
 
-    await upload.receive(ctx.cloud, row["id"], request.stream(), ctx.write, finished)
+    await upload.receive(ctx.cloud, row["id"], request.stream(), ctx.write, finished, store, length)
 
 
 def _find(db, request) -> dict:
@@ -33,27 +34,40 @@ def check_type(request) -> None:
         raise Error(415, "UnsupportedMediaType", f"Invalid content type {kind[:255]}")
 
 
-def check_length(request) -> None:
-    """Refuse at once what is announced as too large."""
+def check_length(request) -> int:
+    """Refuse at once what is announced as too large; the bytes that are announced, 0 if none are."""
     length, most = request.headers.get("content-length", ""), request.cloud.settings.image.max_bytes
-    if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > most):
+    if not (length.isascii() and length.isdigit()):
+        return 0
+    if len(length) > 18 or int(length) > most:
         raise too_large(f"The image is larger than {most} bytes, the most that this cloud takes.")
+    return int(length)
 
 
-def get(request, db):
+async def get(request, ctx):
+    row = await ctx.read(_found, request)
+    if not row["places"]:
+        return Response(204)
+    size, headers = row["size"], [("Content-Type", STREAM)]
+    if row["checksum"] is not None:
+        headers.append(("Content-MD5", row["checksum"]))
+    first, length, status = 0, size, 200
+    if "range" in request.headers and size is not None:
+        first, last = _range(request.headers["range"], size)
+        length, status = last - first + 1, 206
+        headers.append(("Content-Range", f"bytes {first}-{last}/{size}"))
+    headers.append(("Content-Length", str(length)))
+    path, chunks = await reading.open_data(ctx.cloud, row["places"], first, length)
+    if path is not None:
+        return Response(status, headers=headers, file=str(path), offset=first, length=length)
+    return Response(status, headers=headers, stream=chunks)
+
+
+def _found(db, request) -> dict:
     row = find(request, db)
     if row["status"] == "deactivated" and not request.caller.admin:
         raise forbidden("The requested image has been deactivated. Image data download is forbidden.")
-    if row["blob"] is None:
-        return Response(204)
-    size = row["size"]
-    headers = [("Content-Type", STREAM), ("Content-MD5", row["checksum"])]
-    path = str(store.file(request.cloud, row["id"], row["blob"]))
-    if "range" not in request.headers:
-        return Response(200, headers=[*headers, ("Content-Length", str(size))], file=path, length=size)
-    first, last = _range(request.headers["range"], size)
-    headers += [("Content-Range", f"bytes {first}-{last}/{size}"), ("Content-Length", str(last - first + 1))]
-    return Response(206, headers=headers, file=path, offset=first, length=last - first + 1)
+    return row
 
 
 def _range(text: str, size: int) -> tuple[int, int]:

@@ -1,9 +1,8 @@
 """Images: made empty, described, listed, changed and deleted. Their data is another room's (`data`)."""
 
-from monostack.image import attributes, listing, patches, rows
-from monostack.image.imports import METHODS, STORE
-from monostack.image.sight import find, target
-from monostack.image.wire import PATCH_TYPES, WIRE, conflict, forbidden
+from monostack.image import attributes, listing, locations, patches, quotas, rows, stores
+from monostack.image.sight import find, target, target_of
+from monostack.image.wire import PATCH_TYPES, WIRE, bad, conflict, forbidden
 from monostack.kit import ids
 from monostack.kit.errors import Error
 from monostack.kit.resource import Route
@@ -40,8 +39,8 @@ def create(request, tx):
     request.subject = row["id"]
     request.response_headers = [
         ("Location", f"{request.base}/v2/images/{row['id']}"),
-        ("OpenStack-image-import-methods", ",".join(METHODS)),
-        ("OpenStack-image-store-ids", STORE),
+        ("OpenStack-image-import-methods", ",".join(request.cloud.settings.image.enabled_import_methods)),
+        ("OpenStack-image-store-ids", ",".join(stores.of(request.cloud).names)),
     ]
     return attributes.view(request, row)
 
@@ -49,6 +48,7 @@ def create(request, tx):
 def make(request, tx, body: dict) -> dict:
     """A new image as the body (which fits its schema) describes it; the row."""
     wanted = _owned(request, body)
+    quotas.check_new(tx, wanted["owner"])
     for name, value in body.items():
         if name != "id":
             attributes.check_name(name)
@@ -71,15 +71,47 @@ def make(request, tx, body: dict) -> dict:
     )
 
 
-def update(request, tx):
+async def update(request, ctx):
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in PATCH_TYPES:
         raise Error(
             415, "UnsupportedMediaType", f"Image PATCH expects Content-Type one of: {', '.join(PATCH_TYPES)}"
         )
-    row = find(request, tx)
     asked = patches.changes(media_type, request.body)
-    values = patches.apply(request, row, target(request, tx), asked)
+    sizes = await _sizes(request, ctx, locations.urls(asked))
+    return await ctx.write(_update, request, asked, sizes)
+
+
+async def _sizes(request, ctx, urls: list[str]) -> dict[str, int]:
+    """The sizes of new locations, asked for before anything is changed."""
+    if not urls or not ctx.cloud.settings.image.show_multiple_locations:
+        return {}
+    await ctx.read(_may_locate, request)
+    home, found = stores.of(ctx.cloud), {}
+    for url in urls[: locations.MOST]:
+        store = home.need(locations.check_url(ctx.cloud, url))
+        try:
+            size = await ctx.thread(store.size, url)
+        except stores.Unavailable as reason:
+            raise bad(f"Invalid location: {reason}") from None
+        if not size:
+            raise bad("Invalid location: there are no data behind the URL.")
+        found[url] = size
+    return found
+
+
+def _may_locate(db, request) -> None:
+    request.demand("set_image_location", target(request, db))
+
+
+def _update(tx, request, asked: list, sizes: dict[str, int]) -> dict:
+    row = find(request, tx)
+    judged = target_of(request.caller, row)
+    request.subject = row["id"]
+    for change in asked:
+        if change[1].partition("/")[0] == "locations":
+            locations.patch(request, tx, row, judged, change, sizes)
+    values = patches.apply(request, row, judged, asked)
     if values:
         rows.change(tx, row, values)
     return attributes.view(request, row)

@@ -4,7 +4,8 @@ it."""
 from monostack.image import attributes, imports, upload
 from monostack.image.api import images
 from monostack.image.api.data import check_length, check_type
-from monostack.image.sight import find, no_image, target
+from monostack.image.sight import find, no_image, target, target_of
+from monostack.image.stores import STAGING
 from monostack.image.tables import TASKS
 from monostack.image.wire import WIRE, bad, forbidden
 from monostack.kit import clock
@@ -48,12 +49,12 @@ OF_IMAGE = (
 async def stage(request, ctx):
     check_type(request)
     row = await ctx.read(_find, request)
-    check_length(request)
+    length = check_length(request)
 
     def finished() -> None:
         request.subject = row["id"]
 
-    await upload.receive(ctx.cloud, row["id"], request.stream(), ctx.write, finished, upload.STAGING)
+    await upload.receive(ctx.cloud, row["id"], request.stream(), ctx.write, finished, STAGING, length)
 
 
 def _find(db, request) -> dict:
@@ -62,14 +63,22 @@ def _find(db, request) -> dict:
 
 def begin(request, tx):
     row, body = find(request, tx), request.body
+    methods = request.cloud.settings.image.enabled_import_methods
     method = body.get("method") if isinstance(body, dict) else None
-    if not isinstance(method, dict) or method.get("name") not in imports.METHODS:
+    if not isinstance(method, dict) or method.get("name") not in methods:
         raise bad(
-            f'The body is {{"method": {{"name": one of {", ".join(imports.METHODS)}}}}}; '
+            f'The body is {{"method": {{"name": one of {", ".join(methods)}}}}}; '
             f'{imports.WEB} also needs a "uri" there.'
         )
-    if not request.caller.admin and row["owner"] != request.caller.project_id:
-        raise forbidden("Only the owner of an image imports its data.")
+    for name in ("all_stores", "all_stores_must_succeed"):
+        if not isinstance(body.get(name, True), bool):
+            raise bad(f"{name} is true or false.")
+    if method["name"] == imports.COPY:
+        request.demand("copy_image", target_of(request.caller, row))
+    else:
+        request.demand("modify_image", target_of(request.caller, row))
+        if not request.caller.admin and row["owner"] != request.caller.project_id:
+            raise forbidden("Only the owner of an image imports its data.")
     imports.begin(request, tx, row, body)
 
 
@@ -111,6 +120,17 @@ def show(request, db):
     return request.render(SHOWN, db.one(TASKS, id=request.path["id"], missing=missing))
 
 
+def delete(request, db):
+    """Nobody deletes tasks: they go by themselves when their time is over."""
+    raise Error(
+        405,
+        "MethodNotAllowed",
+        "This operation is currently not permitted on tasks: they are deleted when the time of their "
+        "expires_at has come.",
+        headers=[("Allow", "GET")],
+    )
+
+
 PATH = "/v2/images/{image_id}"
 ADMIN = "tasks_api_access"
 
@@ -118,9 +138,10 @@ ROUTES = (
     Route(
         "PUT", PATH + "/stage", stage, "upload_image", ok=204, target=target, raw=True, event="image.stage"
     ),
-    Route("POST", PATH + "/import", begin, "modify_image", ok=202, target=target, event="image.import"),
+    Route("POST", PATH + "/import", begin, "get_image", ok=202, target=target, event="image.import"),
     Route("GET", PATH + "/tasks", of_image, "get_image", target=target),
     Route("GET", "/v2/tasks", index, ADMIN, fields=LISTED),
     Route("POST", "/v2/tasks", create, ADMIN, body="tasks.create", event="image.task.create"),
     Route("GET", "/v2/tasks/{id}", show, ADMIN),
+    Route("DELETE", "/v2/tasks/{id}", delete, ADMIN),
 )

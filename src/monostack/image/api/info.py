@@ -1,34 +1,44 @@
-"""What this image service can do: its one store, and the ways to import data."""
+"""What this image service can do: its stores, the ways to import data, and what a project may use."""
 
-from monostack.image.imports import METHODS, STORE
+from monostack.image import quotas
+from monostack.image import stores as places
 from monostack.kit.resource import ANYONE, Route
 
 DETAIL = "stores_info_detail"
 
 
 def imports(request, db):
-    return {"import-methods": {"description": "Import methods available.", "type": "array", "value": METHODS}}
+    methods = list(request.cloud.settings.image.enabled_import_methods)
+    return {"import-methods": {"description": "Import methods available.", "type": "array", "value": methods}}
 
 
 def stores(request, db):
-    return {"stores": [{"id": STORE, "default": "true"}]}
+    home = places.of(request.cloud)
+    return {"stores": [_about(home, name) for name in home.names]}
 
 
 def stores_detail(request, db):
-    properties = {
-        "data_dir": str(request.cloud.state / "images"),
-        "chunk_size": 1 << 20,
-        "thin_provisioning": False,
-    }
-    return {
-        "stores": [
-            {"id": STORE, "default": "true", "type": "file", "properties": properties, "weight": 0},
-        ]
-    }
+    home = places.of(request.cloud)
+    detailed = []
+    for name, store in home.named.items():
+        more = {"type": store.type, "properties": store.details(), "weight": store.weight}
+        detailed.append(_about(home, name) | more)
+    return {"stores": detailed}
+
+
+def _about(home: places.Stores, name: str) -> dict:
+    store, out = home.named[name], {"id": name}
+    if store.description:
+        out["description"] = store.description
+    if name == home.default_name:
+        out["default"] = "true"
+    if store.read_only:
+        out["read-only"] = "true"
+    return out
 
 
 def usage(request, db):
-    return {"usage": {}}
+    return {"usage": quotas.usage(db, request.caller.project_id)}
 
 
 ROUTES = (
