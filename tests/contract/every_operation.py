@@ -152,7 +152,7 @@ def filled(operation: Operation, things: dict[str, Any]) -> str:
         names = [each.meant(operation, segment) for each in known if hasattr(each, "meant")]
         names += [f"{operation.service.name} {out[-1]}", segment, segment.strip("{}")]
         out.append(next((str(things[name]) for name in names if name in things), str(uuid.uuid4())))
-    return "/".join(out) + (told(operation, "QUERIES") or "").format(**things)
+    return "/".join(out) + (told(operation, "QUERIES") or "").format_map(things)
 
 
 def body(operation: Operation, things: dict[str, Any]) -> Any:

@@ -22,6 +22,8 @@ from tests.conftest import World
 from tests.contract import every_operation
 from tests.contract.every_operation import Operation
 from tests.contract.undone import undo_writes
+from tests.security.manners import wrong
+from tests.security.queries import QUERIES
 
 from monostack import testing
 
@@ -44,18 +46,6 @@ RAW = (
     b'{"a": "\\ud800"}', b"[" * 5000, b'{"a":' * 3000, b'{"a": 1, "a": 2}', b"<xml/>", b"1", b"null", b'""',
 )  # fmt: skip
 TYPES = ("text/plain", "application/xml", "multipart/form-data", "", "application/json; charset=x", "\xe9")
-QUERIES = (
-    "limit=-1", "limit=abc", "limit=99999999999999999999", "limit=", "limit=1&limit=2", "marker=nothing",
-    "marker=%00", "marker=%F0%9F%9A%80", "sort_key=nothing", "sort_key=id&sort_dir=sideways", "sort_dir=asc",
-    "sort_key=%00", "name=%00", "name=%FF%FE", "id=%00", "=&&==", "&", "a[]=1", "fields=nothing",
-    "fields=%00", "name=" + "x" * 4000, "page_reverse=maybe", "changes-since=yesterday",
-    "changes-since=0001-01-01T00:00:00%2B14:00", "changes-before=2020-01-01T00:00:00+05:00",
-    "status=%F0%9F%9A%80", "created_at=gt:never", "updated_at=foo:1", "offset=-5", "tags=%00&tags=",
-    "project_id=%00", "deleted=maybe", "all_tenants=maybe", "name__contains=%25", "enabled=maybe",
-    "sort=name:sideways,:", "member_status=x", "visibility=nothing", "size_min=x", "start=never&end=never",
-    "detailed=x", "ip=%5B", "name=%5B", "ip6=(", "resources=VCPU:x", "resources=:", "required=!!",
-    "member_of=in:", "in_tree=x", "limit=0", "tags-any=,",
-)  # fmt: skip
 SEGMENTS = (
     "%2e%2e", "%00", "..%2f..%2fetc", "%F0%9F%9A%80", "%FF", "a" * 500, "%0d%0aX-A:%20b", "-1", "0",
     "99999999999999999999999", "%E2%80%AE", "%20", "%25", "'", "*", "None", "%5C",
@@ -68,6 +58,7 @@ ONCE_FELL = (
     ("POST", "/image/v2/metadefs/namespaces", {"namespace": "\u200b"}),
     ("PUT", "/network/v2.0/address-scopes/{network address-scopes}", {"address_scope": {}}),
     ("POST", "/network/v2.0/rbac-policies", {"rbac_policy": {"object_type": [None], "object_id": "a"}}),
+    ("POST", "/image/v2/metadefs/namespaces/a/tags", {"tags": [1.5, {"name": 1}]}),
     ("POST", "/identity/v3/limits", {
         "limits": [
             {"service_id": "{service_id}", "resource_name": "a", "resource_limit": 1, "project_id": None}
@@ -173,39 +164,6 @@ def known_parameters(operation: Operation) -> list[str]:
         validator = operation.schemas.query(route.query, operation.version)
         names |= set(validator.schema.get("properties", ())) if validator is not None else set()
     return sorted(names)
-
-
-def wrong(operation: Operation, answer: httpx.Response) -> str | None:
-    """What is wrong with an answer."""
-    code = answer.status_code
-    if code >= 500 and code != 501:
-        return f"{code}: {answer.text[:200]}"
-    if "x-injected" in answer.headers or "x-a" in answer.headers:
-        return "a header was injected"
-    if code < 400 or operation.route.method == "HEAD":
-        return None
-    return not_in_words(operation.service.name, answer)
-
-
-def not_in_words(service: str, answer: httpx.Response) -> str | None:
-    """What is wrong with the shape of a refusal."""
-    if "json" not in answer.headers.get("content-type", ""):
-        return None if len(answer.text.strip()) > 10 else f"{answer.status_code} without words"
-    body = answer.json()
-    if "error" in body:  # the shape of a missing token, and identity's
-        inner = body["error"]
-    elif service == "network":
-        inner = body.get("NeutronError")
-    elif service == "placement":
-        inner = {"message": body["errors"][0]["detail"]} if body.get("errors") else None
-    elif service == "image" or "message" in body:  # a method that identity does not know is told so plainly
-        inner = body
-    else:
-        inner = next(iter(body.values()), None) if isinstance(body, dict) and len(body) == 1 else None
-    message = inner.get("message") if isinstance(inner, dict) else None
-    if not isinstance(message, str) or len(message.strip()) < 4:
-        return f"{answer.status_code} in another shape: {answer.text[:200]}"
-    return None
 
 
 def ask_again(client: httpx.Client, url: str, token: str, things: dict) -> Iterator[tuple[str, str]]:

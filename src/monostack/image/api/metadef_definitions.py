@@ -24,8 +24,8 @@ def _value(body: dict) -> dict:
     }
 
 
-def _name(text: str) -> str:
-    if not 0 < len(text) <= 80:
+def _name(text: object) -> str:
+    if not isinstance(text, str) or not 0 < len(text) <= 80:
         raise bad("A name has 1 to 80 characters.")
     return text
 
@@ -106,6 +106,8 @@ def create_tags(request, tx):
     namespace, asked = find(request, tx)["namespace"], request.body.get("tags") or []
     if len(asked) > MOST:
         raise bad(f"At most {MOST} tags at a time.")
+    if not all(isinstance(each, dict) and "name" in each for each in asked):
+        raise bad('Each of the tags is an object with a "name".')
     if (request.header("x-openstack-append") or "").lower() != "true":
         tx.delete_all(DEFINITIONS, namespace=namespace, kind=TAG)
     for name in dict.fromkeys(_name(each["name"]) for each in asked):
