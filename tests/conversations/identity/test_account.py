@@ -25,18 +25,18 @@ def test_an_unscoped_token_asks_for_scopes_but_has_no_catalogue(world, log_in):
     assert client.get("/users").status_code == 403
 
 
-def test_disabled_projects_and_projects_of_disabled_domains_are_not_offered(admin, demo, make, give, found):
+def test_disabled_projects_and_projects_of_disabled_domains_are_told_as_such(admin, demo, make, give, found):
     user = found("users", "demo")
     domain = make("domain", name="d")
     for name, where in (("p", {}), ("q", {"domain_id": domain["id"]})):
         give("member", user, project=make("project", name=name, **where)["id"])
 
     def offered():
-        return {each["name"] for each in demo.get("/auth/projects").json()["projects"]}
+        return {each["name"]: each["enabled"] for each in demo.get("/auth/projects").json()["projects"]}
 
-    assert offered() == {"demo", "p", "q"}
+    assert offered() == {"demo": True, "p": True, "q": True}
     admin.patch(
         f"/projects/{found('projects', 'p')}", json={"project": {"enabled": False}}
     ).raise_for_status()
     admin.patch(f"/domains/{domain['id']}", json={"domain": {"enabled": False}}).raise_for_status()
-    assert offered() == {"demo"}
+    assert offered() == {"demo": True, "p": False, "q": True}

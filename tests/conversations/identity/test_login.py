@@ -45,6 +45,18 @@ def test_other_scopes(log_in, scope, key, absent):
     assert not absent & answer.json()["token"].keys()
 
 
+def test_a_name_counts_more_than_an_id_beside_it(log_in, found):
+    admin, wrong = found("users", "admin"), {"id": "nope"}
+    project = {"id": found("projects", "admin")}
+    assert log_in(ADMIN | wrong, {"project": PROJECT["project"] | wrong}).status_code == 201
+    assert log_in(ADMIN | {"domain": {"name": "Default", "id": "nope"}}).status_code == 201
+    assert log_in({"id": admin, "name": ""}, {"domain": {"id": "default", "name": ""}}).status_code == 201
+    assert log_in({"id": admin, "name": "x"}).status_code == 400, "a name needs a domain"
+    assert log_in({"id": admin}, {"project": project | {"name": "x"}}).status_code == 400
+    assert log_in({"id": admin}, {"domain": {"id": "default", "name": "x"}}).status_code == 401
+    assert log_in(ADMIN | {"domain": {"id": "default", "name": "x"}}).status_code == 401
+
+
 def test_nocatalog(log_in):
     assert "catalog" not in log_in(ADMIN, PROJECT, nocatalog="").json()["token"]
 
@@ -92,6 +104,7 @@ def test_every_failed_login_is_the_same_401(log_in, user, scope):
     ("auth", "words"),
     [
         ({}, "identity"),
+        ({"identity": {"methods": ["token"], "token": {"id": "x"}}, "scope": None}, "'scope'"),
         (5, "object"),
         ({"identity": {}}, "methods"),
         ({"identity": {"methods": "password"}}, "array"),
@@ -153,17 +166,51 @@ def test_disabled_user_domain_or_project_cannot_be_logged_in_to(log_in, admin, m
         assert log_in(who, where).status_code == 201
 
 
-def test_an_unknown_user_costs_the_same_hash_as_a_wrong_password(log_in, monkeypatch):
-    """Whoever measures the time learns nothing: one comparison of the same cost each."""
+@pytest.fixture
+def compared(monkeypatch):
+    """The cost of every comparison with a stored hash."""
     costs = []
     real = passwords.matches
 
     def matches(password: str, stored: str) -> bool:
-        costs.append(stored.split("$")[2])
+        costs.append("$".join(stored.split("$")[1:3]))
         return real(password, stored)
 
     monkeypatch.setattr(passwords, "matches", matches)
-    assert log_in(ADMIN | {"password": "wrong once"}).status_code == 401
-    assert log_in({"name": "nobody", "domain": {"id": "default"}, "password": "wrong"}).status_code == 401
-    assert len(costs) == 2
-    assert costs[0] == costs[1]
+    return costs
+
+
+def test_every_failed_login_is_one_comparison_of_the_same_cost(log_in, make, admin, compared):
+    """Whoever measures the time learns nothing."""
+    without = make("user", name="without")
+    disabled = make("user", name="disabled", password="secret", enabled=False)
+    domain = make("domain", name="d")
+    in_disabled = make("user", name="u", domain_id=domain["id"], password="secret")
+    admin.patch(f"/domains/{domain['id']}", json={"domain": {"enabled": False}}).raise_for_status()
+    failures = [
+        ADMIN | {"password": "wrong"},
+        ADMIN | {"password": "x" * 5000},
+        {"name": "nobody", "domain": {"id": "default"}},
+        {"name": "admin", "domain": {"id": "nowhere"}},
+        {"name": "admin", "domain": {"name": "Nowhere"}},
+        {"id": "nobody"},
+        {"id": without["id"]},
+        {"id": disabled["id"]},
+        {"id": disabled["id"], "password": "wrong"},
+        {"id": in_disabled["id"]},
+    ]
+    for user in failures:
+        assert log_in(user, PROJECT).status_code == 401, user
+    assert compared == ["2b$04"] * len(failures)
+
+
+def test_a_wrong_application_credential_is_one_comparison_too(world, nobody, found, compared):
+    admin = world.api("identity")
+    path = f"/users/{found('users', 'admin')}/application_credentials"
+    made = admin.post(path, json={"application_credential": {"name": "a"}}).json()["application_credential"]
+    compared.clear()
+    for asked in ({"id": made["id"]}, {"id": "nope"}, {"name": "nope", "user": {"id": "nobody"}}):
+        asked["secret"] = "wrong"
+        identity = {"methods": ["application_credential"], "application_credential": asked}
+        assert nobody.post("/auth/tokens", json={"auth": {"identity": identity}}).status_code == 401
+    assert len(compared) == 3

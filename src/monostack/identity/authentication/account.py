@@ -19,7 +19,7 @@ from monostack.kit.resource import Route
 
 def catalog(request: Request, db: Db) -> dict:
     caller = request.caller
-    if "roles" not in caller.token:
+    if caller.project_id is None:
         raise Error(403, "Forbidden", "You are not authorized to perform the requested action.")
     found = db.cloud.identity.catalogs.of(db, caller.user_id, caller.project_id)
     return {"catalog": found} | request.service.wire.links(request, "catalog", [])
@@ -42,7 +42,7 @@ def my_domains(request: Request, db: Db) -> dict:
         for row in grants.of_user(db, request.caller.user_id, _groups(request))
         if row["target_kind"] == "domain" and not row["inherited"]
     }
-    found = db.all(PROJECTS, order="id", id=list(held), is_domain=True, enabled=True) if held else []
+    found = db.all(PROJECTS, order="id", id=list(held), is_domain=True) if held else []
     found = cut(found, request)
     return request.list("domains", show_all(request, domains.SHOWN, found), found)
 

@@ -64,22 +64,20 @@ def read(body: Any, offered: Mapping[str, Method]) -> Login:
             "Attempted to authenticate with an unsupported method.",
             body={"identity": {"methods": list(offered)}},
         )
-    scope, target = _scope(auth.get("scope"))
+    scope, target = _scope(auth["scope"]) if "scope" in auth else (None, {})
     asked = [(offered[name], offered[name].read(identity[name], auth)) for name in dict.fromkeys(names)]
     return Login(tuple(asked), scope, target)
 
 
 def named_user(user: dict[str, Any], field: str) -> dict[str, Any]:
-    texts(user, field, "id", "name")
-    one_of_two(user, field)
-    if "id" not in user:
-        _domain(user, "user", field + "/domain")
-    return user
+    """The user meant, by one name: where there are two, what he is called counts."""
+    return _named(user, "user", field)
 
 
 def _scope(asked: Any) -> tuple[str | None, dict[str, Any]]:
     if asked is None:
-        return None, {}
+        words = "Invalid input for field 'scope': null is not of type 'object', 'string'"
+        raise Error(400, "ValidationError", words)
     if asked == "unscoped":
         return "unscoped", {}
     if isinstance(asked, dict) and "unscoped" in asked and len(asked) == 1:
@@ -95,20 +93,28 @@ def _scope(asked: Any) -> tuple[str | None, dict[str, Any]]:
         if "id" not in target:
             raise lacks("trust_id", "trust")
         return scope, target
-    texts(target, f"scope/{scope}", "id", "name")
-    one_of_two(target, f"scope/{scope}")
-    if scope == "project" and "id" not in target:
-        _domain(target, "project", "scope/project/domain")
-    return scope, target
+    if scope == "project":
+        return scope, _named(target, "project", "scope/project")
+    return scope, _by_one(target, "scope/domain")
 
 
-def _domain(holder: dict[str, Any], where: str, field: str) -> None:
-    domain = holder.get("domain")
-    if domain is None:
-        raise lacks("domain", where)
-    must_be(domain, field, "object")
-    texts(domain, field, "id", "name")
-    one_of_two(domain, field)
+def _named(asked: dict[str, Any], what: str, field: str) -> dict[str, Any]:
+    """A user or project by its id, or by its name in a domain."""
+    asked = _by_one(asked, field)
+    if "id" in asked:
+        return asked
+    if asked.get("domain") is None:
+        raise lacks("domain", what)
+    must_be(asked["domain"], field + "/domain", "object")
+    return asked | {"domain": _by_one(asked["domain"], field + "/domain")}
+
+
+def _by_one(asked: dict[str, Any], field: str) -> dict[str, Any]:
+    """What names a thing, without its id if there is a name, and without its name if that is empty."""
+    texts(asked, field, "id", "name")
+    one_of_two(asked, field)
+    loser = "id" if asked.get("name") or "id" not in asked else "name"
+    return {name: value for name, value in asked.items() if name != loser}
 
 
 def texts(asked: dict[str, Any], field: str, *names: str) -> None:

@@ -142,8 +142,8 @@ def subject(request: Request, db: Db) -> dict[str, Any]:
     """What the rules on tokens are judged on. A subject that is missing or not valid is told before them,
     because whose it is decides who may ask."""
     token = request.header("x-subject-token")
-    if token is None:
-        raise Error(404, "TokenNotFound", "No token in the request")
+    if not token:
+        raise not_valid(db, token)
     window = 0.0
     if request.query.get("allow_expired", "").lower() in TRUE:
         window = request.cloud.settings.identity.allow_expired_seconds

@@ -160,8 +160,8 @@ def below(db: Db, id: str) -> list[Row]:  # noqa: A002
 
 
 def of_user(db: Db, user_id: str, group_ids: Collection[str] = ()) -> list[Row]:
-    """The enabled projects, in enabled domains, on which the user has a role, or a group that his token
-    names."""
+    """The projects on which the user has a role, or a group that his token names; also those that are
+    disabled."""
     direct, from_above = set(), set()
     for row in grants.of_user(db, user_id, group_ids):
         if row["inherited"]:
@@ -170,18 +170,7 @@ def of_user(db: Db, user_id: str, group_ids: Collection[str] = ()) -> list[Row]:
             direct.add(row["target_id"])
     for id in from_above:  # noqa: A001
         direct.update(row["id"] for row in below(db, id))
-    rows = db.all(PROJECTS, order="id", id=list(direct), is_domain=False, enabled=True) if direct else []
-    alive = (
-        {
-            row["id"]
-            for row in db.all(
-                PROJECTS, is_domain=True, enabled=True, id=list({row["domain_id"] for row in rows})
-            )
-        }
-        if rows
-        else set()
-    )
-    return [row for row in rows if row["domain_id"] in alive]
+    return db.all(PROJECTS, order="id", id=list(direct), is_domain=False) if direct else []
 
 
 def create(request: Request, tx: Tx) -> dict:

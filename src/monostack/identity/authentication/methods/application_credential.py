@@ -29,15 +29,16 @@ def read(asked: Any, auth: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
         if asked.get("user") is None:
             raise bodies.lacks("user", "application credential")
         bodies.must_be(asked["user"], f"{FIELD}/user", "object")
-        bodies.named_user(asked["user"], f"{FIELD}/user")
-    return asked, auth.get("scope") is not None
+        asked = asked | {"user": bodies.named_user(asked["user"], f"{FIELD}/user")}
+    return asked, "scope" in auth
 
 
 async def prove(ctx: Context, asked: tuple[dict[str, Any], bool]) -> Proof:
     credential, scoped = asked
     if scoped:
         words = "Application credentials cannot request a scope."
-        raise Error(401, "Unauthorized", f"Error authenticating with application credential: {words}")
+        words = f"Error authenticating with application credential: {words}"
+        raise Error(401, "Unauthorized", words, body={"identity": {}})
     found = await ctx.read(_named, credential)
     row = await matching(ctx, found, credential.get("secret") or "", "secret_hash", naming.told(credential))
     return Proof(

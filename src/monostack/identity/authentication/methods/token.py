@@ -57,14 +57,16 @@ async def prove(ctx: Context, asked: tuple[str, bool]) -> Proof:
 
 def _claims(db: Db, token: str) -> Claims:
     """What the token says; raises Error when it is not valid."""
-    claims = tokens.claims_of(db, token)
+    claims = tokens.claims_of(db, token) if token else None
     if claims is None or tokens.validate(db, token) is None:
         raise not_valid(db, token)
     return claims
 
 
-def not_valid(db: Db, token: str) -> Error:
-    """A token that is not ours, or not good any more."""
+def not_valid(db: Db, token: str | None) -> Error:
+    """No token, or a token that is not ours, or not good any more."""
+    if not token:
+        return Error(404, "TokenNotFound", "No token in the request")
     if tokens.claims_of(db, token) is None:
         return Error(404, "TokenNotFound", db.cloud.identity.tokens.strange)
     return Error(404, "TokenNotFound", "Failed to validate token")
