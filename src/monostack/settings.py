@@ -63,7 +63,7 @@ class Identity:
     max_active_keys: int = 3
     token_provider: str = "fernet"
     signature_seconds: int = 900
-    v2_discovery: bool = True
+    v2_api: bool = True
     return_all_endpoints_if_no_filter: bool = True
     max_redelegation_count: int = 3
     admin_password: str = ""

@@ -1,7 +1,7 @@
 """The identity service, assembled."""
 
 from monostack.identity import bootstrap, limits, tables, versions
-from monostack.identity.authentication import account, login, oauth2
+from monostack.identity.authentication import account, login, oauth2, version_2
 from monostack.identity.catalog import (
     endpoint_groups,
     endpoints,
@@ -34,6 +34,7 @@ ROOMS = (
     versions,
     login,
     oauth2,
+    version_2,
     account,
     domains,
     configuration,

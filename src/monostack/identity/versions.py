@@ -1,9 +1,8 @@
-"""Which versions there are: one, and it also answers where clients of the second version knock.
+"""Which versions there are: one. The root is 300 with a Location.
 
-The root is 300 with a Location. `/v2.0/` shows the third version's document (a setting): a client with an old
-rc file then goes on with v3 instead of giving up.
+(What answers where clients of the second version knock: authentication/version_2.)
 
-Source: identity API reference, "API versions"; what current clients do with OS_AUTH_URL=.../v2.0.
+Source: identity API reference, "API versions".
 """
 
 from monostack.kit.db import Db
@@ -30,14 +29,7 @@ def show(request: Request, db: Db) -> dict:
     return {"version": _document(request)}
 
 
-def show_for_old_clients(request: Request, db: Db) -> dict | Response:
-    if not request.cloud.settings.identity.v2_discovery:
-        return request.service.wire.no_route(request)
-    return show(request, db)
-
-
 ROUTES = (
     Route("GET", "^/", index, PUBLIC),
     Route("GET", "^/v3", show, PUBLIC),
-    Route("GET", "^/v2.0", show_for_old_clients, PUBLIC),
 )

@@ -11,6 +11,7 @@ from tests.contract.maker import Maker
 
 QUERY = {"Action": "Test", "SignatureMethod": "HmacSHA256", "SignatureVersion": "2"}
 BODIES: dict[str, Any] = {
+    "POST /v2.0/tokens": {"auth": {"token": {"id": "$token"}}},
     "POST /v3/ec2tokens": {
         "credentials": {
             "access": "$ec2_access",

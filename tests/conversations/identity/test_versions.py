@@ -22,12 +22,6 @@ def test_v3_document_with_and_without_slash(nobody):
         assert answer.headers["Vary"] == "X-Auth-Token"
 
 
-def test_v2_knockers_are_shown_v3(world):
-    answer = httpx.get(world.cloud.url + "/identity/v2.0/")
-    assert answer.status_code == 200
-    assert answer.json()["version"]["id"] == "v3.14"
-
-
 def test_unknown_path_is_404_in_html_with_or_without_token(admin, nobody):
     for client in (admin, nobody):
         answer = client.get("/nope")
