@@ -71,6 +71,7 @@ class Cloud:
         self.image_file = None
         self.first_passwords: dict[str, str] = {}
         self.id = ""
+        self.new = False
         self.services: list[Service] = load_services(settings.only)
         self.state_lock = None
         self.engine: Any = None
@@ -190,6 +191,7 @@ class Cloud:
 
     def _bootstrap(self, tx) -> None:
         row = tx.one(ABOUT, name="id")
+        self.new = row is None
         if row is None:
             row = tx.insert(ABOUT, name="id", value=new_uuid())
         self.id = row["value"]

@@ -115,6 +115,7 @@ class Image:
     use_keystone_limits: bool = False
     property_protection_file: str = ""
     property_protection_rule_format: str = "roles"
+    stock_metadefs: bool = True
 
 
 @dataclass

@@ -136,3 +136,20 @@ def test_a_wrong_setting_is_told(tmp_path):
     done = monostack("up", "--state", str(tmp_path), "--set", "compute.nonsense=1")
     assert done.returncode == 1
     assert "compute.nonsense" in done.stderr
+
+
+def test_metadata_definitions_go_to_files_and_back(up, tmp_path):
+    state = ("--state", str(up.state))
+    told = monostack("image", "metadefs", "export", str(tmp_path), *state)
+    assert told.returncode == 0, told.stderr
+    stock = len(list(tmp_path.glob("*.json")))
+    assert stock > 30
+    assert monostack("image", "metadefs", "unload", *state).stdout == f"{stock} namespaces taken out\n"
+    (tmp_path / "mine.json").write_text('{"namespace": "Mine", "tags": [{"name": "t"}]}')
+    told = monostack("image", "metadefs", "load", str(tmp_path), *state)
+    assert told.stdout == f"{stock + 1} namespaces loaded\n"
+    told = monostack("image", "metadefs", "load", *state)
+    assert told.stdout == f"0 namespaces loaded, {stock} were there and left alone\n"
+    (tmp_path / "bad.json").write_text('{"name": "Mine"}')
+    told = monostack("image", "metadefs", "load", str(tmp_path), *state)
+    assert told.returncode == 1 and "bad.json is no namespace" in told.stderr

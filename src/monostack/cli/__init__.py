@@ -15,6 +15,7 @@ WORDS = {
     "demo": "start a cloud, boot a guest in it, reach it over its floating address, and show it all",
     "status": "what runs, what is due, what fails and why",
     "why": "the story of a resource or a request, in order",
+    "image": "metadata definitions of images from and to files",
     "policy": "list the rules, or explain what they decide",
     "keys": "make, rotate and look at the keys of tokens, receipts and credentials",
     "test": "run the test suite of this checkout",

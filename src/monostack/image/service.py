@@ -1,6 +1,7 @@
 """The image service, assembled."""
 
-from monostack.image import blobs, importing, loops, reading, stores, tables, upgrading
+from monostack import identity
+from monostack.image import blobs, importing, loops, reading, stock, stores, tables, upgrading
 from monostack.image.api import (
     actions,
     data,
@@ -37,7 +38,8 @@ ROOMS = (
 
 
 def bootstrap(tx, cloud) -> None:
-    """Tell the node where the data of images are; and uploads that ended with the last process are over.
+    """Tell the node where the data of images are; and uploads that ended with the last process are over. The
+    very first start puts the stock of metadata definitions in.
 
     On a shared database other processes may be taking data just now: there an upload is over when nobody has
     renewed it (see `blobs`).
@@ -47,6 +49,9 @@ def bootstrap(tx, cloud) -> None:
     upgrading.bring_up(tx)
     alone = {} if cloud.engine.name == "sqlite" else {"due_at": None}
     tx.update(tables.TASKS, {"status": list(importing.UNFINISHED)} | alone, due_at=tx.now)
+    if cloud.new and cloud.settings.image.stock_metadefs:
+        admin = identity.project_named(tx, "admin")
+        stock.load(tx, list(stock.files()), admin and admin["id"])
     if cloud.engine.name == "sqlite":
         tx.update(tables.BLOBS, {"status": [blobs.WRITING, blobs.DOOMED]}, due_at=tx.now)
 

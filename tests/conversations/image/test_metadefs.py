@@ -2,8 +2,11 @@
 
 import pytest
 
+from monostack.image import stock
+
 PATH = "/metadefs/namespaces"
 FAST = {"title": "Fast", "type": "boolean", "description": "Whether it is fast"}
+STOCK = {each["namespace"]: each for each in stock.files()}
 
 
 @pytest.fixture
@@ -25,9 +28,45 @@ def mine(admin):
 
 
 def names(api, **query):
-    answer = api.get(PATH, params=query)
+    """The namespaces of a list, without the stock."""
+    answer = api.get(PATH, params={"limit": 100} | query)
     assert answer.status_code == 200, answer.text
-    return [each["namespace"] for each in answer.json()["namespaces"]]
+    return own(answer)
+
+
+def own(answer):
+    found = [each["namespace"] for each in answer.json()["namespaces"]]
+    return [name for name in found if name not in STOCK]
+
+
+def test_the_stock_is_there_from_the_first_start(admin, demo):
+    found = demo.get(PATH, params={"limit": 100}).json()["namespaces"]
+    assert {each["namespace"] for each in found} == set(STOCK)
+    watchdog = demo.get(PATH + "/OS::Compute::Watchdog", params={"resource_type": "OS::Nova::Flavor"}).json()
+    assert watchdog["protected"] is True
+    assert watchdog["properties"]["hw:watchdog_action"]["enum"][0] == "disabled"
+    quota = demo.get(PATH + "/OS::Compute::Quota/objects/CPU Limits").json()
+    assert quota["properties"]["quota:cpu_period"]["minimum"] == 1000
+    assert admin.delete(PATH + "/OS::Compute::Watchdog").status_code == 403
+
+
+def test_namespaces_are_loaded_merged_replaced_and_taken_out(world):
+    one = {"namespace": "One", "properties": {"a": FAST}, "tags": [{"name": "t"}]}
+    more = {"namespace": "One", "properties": {"a": FAST, "b": FAST}, "objects": [{"name": "o"}]}
+
+    def write(function, *values):
+        return world.cloud.run(world.cloud.cloud.engine.write(function, *values))
+
+    assert write(stock.load, [one], "me") == ["One"]
+    assert write(stock.load, [more], "me") == [], "what is there is left alone"
+    assert write(stock.load, [more], "me", "merge") == ["One"]
+    found = next(each for each in write(stock.export) if each["namespace"] == "One")
+    assert (set(found["properties"]), found["tags"], found["owner"]) == ({"a", "b"}, [{"name": "t"}], "me")
+    write(stock.load, [more], "me", "replace")
+    found = next(each for each in write(stock.export) if each["namespace"] == "One")
+    assert "tags" not in found
+    assert write(stock.unload, ["One", "Other"]) == 1
+    assert write(stock.unload) == len(STOCK)
 
 
 def test_a_namespace_shows_what_it_holds(admin, mine):
@@ -63,9 +102,7 @@ def test_lists_filter_and_page(admin, mine):
     assert names(admin, sort_key="namespace", sort_dir="asc") == ["OS::Mine", "a", "b"]
     first = admin.get(PATH, params={"limit": 2}).json()
     assert first["next"] == "/v2/metadefs/namespaces?marker=b&limit=2"
-    assert [
-        each["namespace"] for each in admin.get(first["next"].removeprefix("/v2")).json()["namespaces"]
-    ] == ["OS::Mine"]
+    assert own(admin.get(first["next"].removeprefix("/v2"))) == ["OS::Mine"]
     assert admin.get(PATH, params={"marker": "nothing"}).status_code == 400
     assert admin.get(PATH, params={"sort_key": "odd"}).status_code == 400
 
