@@ -16,6 +16,7 @@ from monostack.identity.credentials import credentials, ec2_tokens
 from monostack.identity.delegation import access_rules, application_credentials, trusts
 from monostack.identity.domains import configuration, domains
 from monostack.identity.federation import (
+    doors,
     identity_providers,
     mappings,
     people,
@@ -64,6 +65,7 @@ ROOMS = (
     protocols,
     mappings,
     service_providers,
+    doors,
 )
 
 SERVICE = Service(

@@ -37,7 +37,12 @@ TRUE = ("1", "true", "yes", "on")
 async def issue(request: Request, ctx: Context) -> Response:
     """Log in."""
     offered = known.offered(ctx.cloud.settings.identity.methods)
-    login = bodies.read(request.body, offered)
+    return await answered(request, ctx, bodies.read(request.body, offered))
+
+
+async def answered(request: Request, ctx: Context, login: Login) -> Response:
+    """The answer to a login, wherever it was read from."""
+    offered = known.offered(ctx.cloud.settings.identity.methods)
     proofs = await _unasked(request, ctx, offered)
     proofs += [await method.prove(ctx, asked) for method, asked in login.asked]
     if len({proof.user_id for proof in proofs}) != 1:

@@ -109,8 +109,8 @@ def delete(request: Request, tx: Tx) -> None:
     tx.delete(find(tx, request.path["mapping_id"]))
 
 
-def find(db: Db, id: str) -> Row:  # noqa: A002 - the field's word
-    return db.one(MAPPINGS, id=id, missing=missing("mapping", id))
+def find(db: Db, id: str, lock: bool | None = None) -> Row:  # noqa: A002 - the field's word
+    return db.one(MAPPINGS, id=id, lock=lock, missing=missing("mapping", id))
 
 
 def nameless(request: Request, db: Db) -> None:

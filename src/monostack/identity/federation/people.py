@@ -49,7 +49,7 @@ def arrive(tx: Tx, provider: Row, protocol_id: str, mapped: Mapped) -> tuple[Row
     group_ids = _groups(tx, mapped)
     known = tx.one(FEDERATED_USERS, idp_id=provider["id"], protocol_id=protocol_id, unique_id=unique_id)
     if known is None:
-        user = _meet(tx, provider, _domain_id(tx, mapped.user.get("domain"), provider), unique_id, name)
+        user = _meet(tx, provider, mapped.user.get("domain"), unique_id, name)
         _remember(tx, user, provider["id"], protocol_id, unique_id)
     else:
         user = tx.one(USERS, id=known["user_id"])
@@ -74,8 +74,7 @@ def _local(tx: Tx, said: dict[str, Any]) -> Row:
     if "id" in said:
         user = tx.one(USERS, id=said["id"])
     elif "name" in said and "domain" in said:
-        domain_id = _domain_id(tx, said["domain"], None)
-        user = naming.own_user(tx, said["name"], domain_id)
+        user = naming.own_user(tx, said["name"], domain_id(tx, said["domain"], None))
     else:
         raise NotMapped("a local user must be named by id, or by name and domain")
     if user is None:
@@ -83,27 +82,30 @@ def _local(tx: Tx, said: dict[str, Any]) -> Row:
     return user
 
 
-def _domain_id(tx: Tx, said: Domain | None, provider: Row | None) -> str:
-    if said is None or not said:
+def domain_id(tx: Tx, said: Domain | None, provider: Row | None) -> str:
+    """The id of the domain that a mapping says, or else the provider's; raises Error 404."""
+    if not said and provider is not None:
         return provider["domain_id"]
+    said = said or {}
     if "id" in said:
         return domains.find(tx, said["id"])["id"]
-    row = domains.named(tx, said["name"])
+    row = domains.named(tx, said["name"]) if "name" in said else None
     if row is None:
-        raise missing("domain", said["name"])
+        raise missing("domain", said.get("name", ""))
     return row["id"]
 
 
-def _meet(tx: Tx, provider: Row, domain_id: str, unique_id: str, name: str) -> Row:
+def _meet(tx: Tx, provider: Row, domain: Domain | None, unique_id: str, name: str) -> Row:
     """The user of the derived id. Another provider's user who happens to have it is somebody else."""
-    user_id = derived_id(domain_id, unique_id)
+    home = domain_id(tx, domain, provider)
+    user_id = derived_id(home, unique_id)
     user = tx.one(USERS, id=user_id)
     if user is not None:
         if tx.one(FEDERATED_USERS, user_id=user_id, idp_id=provider["id"]) is not None:
             return user
         user_id = ids.new_hex()
     return tx.insert(
-        USERS, id=user_id, name=name, domain_id=domain_id, origin=user_id, enabled=True, options={}, extra={}
+        USERS, id=user_id, name=name, domain_id=home, origin=user_id, enabled=True, options={}, extra={}
     )
 
 
@@ -128,7 +130,7 @@ def _groups(tx: Tx, mapped: Mapped) -> list[str]:
     if found.keys() - there:
         raise NotMapped(f"the mapping names groups that are not there: {sorted(found.keys() - there)}")
     for name, domain in mapped.group_names:
-        row = tx.one(GROUPS, name=name, domain_id=_domain_id(tx, domain, None), lock=False)
+        row = tx.one(GROUPS, name=name, domain_id=domain_id(tx, domain, None), lock=False)
         if row is not None:
             found[row["id"]] = None
     return list(found)

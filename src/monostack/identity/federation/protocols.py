@@ -88,9 +88,9 @@ def of_request(request: Request, db: Db) -> Row:
     return find(db, request.path["idp_id"], request.path["protocol_id"])
 
 
-def find(db: Db, idp_id: str, name: str) -> Row:
+def find(db: Db, idp_id: str, name: str, lock: bool | None = None) -> Row:
     words = f"Could not find federated protocol {name} for Identity Provider: {idp_id}."
-    return db.one(PROTOCOLS, idp_id=idp_id, id=name, missing=Error(404, "NotFound", words))
+    return db.one(PROTOCOLS, idp_id=idp_id, id=name, lock=lock, missing=Error(404, "NotFound", words))
 
 
 PATH = "/OS-FEDERATION/identity_providers/{idp_id}/protocols"

@@ -183,7 +183,12 @@ def create(request: Request, tx: Tx) -> dict:
     parent_id = asked.get("parent_id") or domain_id
     _check_parent(tx, domain_id, parent_id)
     _must_be_free(tx, asked["name"], domain_id)
-    row = tx.insert(
+    return {"project": show(request, SHOWN, insert(tx, asked, domain_id, parent_id))}
+
+
+def insert(tx: Tx, asked: dict, domain_id: str, parent_id: str) -> Row:
+    """A new project below a parent that is there; raises Error 409."""
+    return tx.insert(
         PROJECTS,
         taken=_taken(asked["name"], "another"),
         name=asked["name"],
@@ -196,7 +201,6 @@ def create(request: Request, tx: Tx) -> dict:
         options=with_options({}, asked.get("options")),
         extra=invented(asked, KNOWN),
     )
-    return {"project": show(request, SHOWN, row)}
 
 
 def _domain_of(request: Request, db: Db) -> str:

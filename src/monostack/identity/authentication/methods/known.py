@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from monostack.identity.authentication.methods import application_credential, external, password, token, totp
 from monostack.identity.authentication.methods.method import Method
+from monostack.identity.federation import mapped
 
 METHODS: Mapping[str, Method] = {
     method.name: method
@@ -15,6 +16,7 @@ METHODS: Mapping[str, Method] = {
         token.METHOD,
         totp.METHOD,
         application_credential.METHOD,
+        *mapped.METHODS,
     )
 }
 
