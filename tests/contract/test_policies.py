@@ -98,6 +98,9 @@ def test_only_what_must_be_is_open():
         "identity POST /OS-OAUTH2/token",
         "identity POST ^/v2.0/tokens",
         "identity POST /users/{user_id}/password",
+        "identity POST /OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/auth",
+        "identity POST /auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/websso",
+        "identity POST /auth/OS-FEDERATION/websso/{protocol_id}",
     }
 
 

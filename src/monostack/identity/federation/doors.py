@@ -23,13 +23,12 @@ from monostack.identity.federation import (
     identity_providers,
     mapped,
     pages,
-    protocols,
     proxies,
     sealed,
     sources,
 )
 from monostack.identity.federation.language import Assertion
-from monostack.identity.federation.sources import Oidc, Saml
+from monostack.identity.federation.sources import Oidc
 from monostack.identity.federation.tables import PROTOCOLS, REMOTE_IDS
 from monostack.kit.context import Context
 from monostack.kit.db import Db
@@ -96,9 +95,7 @@ async def _sent_on(
     return answer if answer.status != 201 or token is None else pages.form(origin, token)
 
 
-async def _by_oidc(
-    request: Request, ctx: Context, source: Oidc, idp_id: str, protocol_id: str
-) -> Response:
+async def _by_oidc(request: Request, ctx: Context, source: Oidc, idp_id: str, protocol_id: str) -> Response:
     from monostack.identity.federation import openid
 
     await ctx.read(mapped.is_offered, idp_id, protocol_id)
@@ -124,7 +121,7 @@ async def _by_oidc(
 
 
 async def websso_of_protocol(request: Request, ctx: Context) -> Response:
-    """The same where the browser names no provider: the proxy tells it, or there is but one, or he chooses."""
+    """The same where no provider is named: the proxy tells it, or there is but one, or the user chooses."""
     protocol_id = request.path["protocol_id"]
     said = proxies.assertion(request)
     if said is not None:

@@ -54,7 +54,10 @@ def document(url: str, ca_file: str = "", fresh: bool = False) -> dict[str, Any]
 
 
 def answer(
-    url: str, ca_file: str = "", headers: Mapping[str, str] | None = None, form: Mapping[str, str] | None = None
+    url: str,
+    ca_file: str = "",
+    headers: Mapping[str, str] | None = None,
+    form: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The JSON object that a GET, or a POST of a form, answers."""
     parts = urlsplit(url)

@@ -1,9 +1,9 @@
 """OpenID Connect: this cloud as a client of a provider, and as a resource that takes its access tokens.
 
-A program brings an access token in `Authorization: Bearer`: a JWT of the provider for one of our audiences, or
-one that the provider itself is asked about (RFC 7662). A browser is sent to the provider and comes back with a
-code (authorization code flow, with PKCE); what it must bring along stands sealed in a cookie of its own, so
-nobody's code is taken from another's browser.
+A program brings an access token in `Authorization: Bearer`: a JWT of the provider for one of our audiences,
+or one that the provider itself is asked about (RFC 7662). A browser is sent to the provider and comes back
+with a code (authorization code flow, with PKCE); what it must bring along stands sealed in a cookie of its
+own, so nobody's code is taken from another's browser.
 
 Only asymmetric signatures count, by keys from the provider's own documents. Claims become attributes called
 OIDC-name and HTTP_OIDC_NAME, as the usual modules of web servers call them; what is no text becomes JSON, a
@@ -85,7 +85,7 @@ def _signed(source: Oidc, token: str, now: float) -> dict[str, Any]:
     try:
         header = jwt.get_unverified_header(token)
         key = _key(source, header, now)
-        options = {name: False for name in ("verify_aud", "verify_exp", "verify_nbf", "verify_iat")}
+        options = dict.fromkeys(("verify_aud", "verify_exp", "verify_nbf", "verify_iat"), False)
         return jwt.decode(
             token,
             key,

@@ -25,7 +25,7 @@ from monostack.identity.tables import GROUPS, USERS
 from monostack.identity.tokens import tokens
 from monostack.kit import clock, ids
 from monostack.kit.clock import seconds
-from monostack.kit.db import Db, Row, Tx, lt
+from monostack.kit.db import Db, Row, Tx, gt, lt
 from monostack.kit.loops import Done
 from monostack.kit.resource import Loop
 
@@ -156,6 +156,17 @@ def _join(tx: Tx, user: Row, provider: Row, group_ids: list[str]) -> None:
     tx.ends_tokens()
 
 
+def expiring_groups(db: Db, user_id: str) -> list[Row]:
+    """The groups that identity providers say a user is in, with when that ends."""
+    out = []
+    for membership in db.all(EXPIRING_MEMBERSHIPS, user_id=user_id, expires_at=gt(db.now)):
+        group = db.one(GROUPS, id=membership["group_id"])
+        if group is not None:
+            group["membership_expires_at"] = membership["expires_at"]
+            out.append(group)
+    return out
+
+
 def forget_memberships(row: None, tx: Tx) -> Done:
     """Drop memberships that expired long enough ago that no token of then can live."""
     tx.delete_all(
@@ -199,7 +210,9 @@ def know_as(tx: Tx, user: Row, asked: list[dict[str, Any]]) -> None:
             if tx.one(PROTOCOLS, idp_id=idp_id, id=protocol["protocol_id"], lock=False) is None:
                 words = f"Could not find federated protocol {protocol['protocol_id']}"
                 raise bad(f"{words} for Identity Provider: {idp_id}.")
-            where = {"idp_id": idp_id, **protocol}
+            where = {"idp_id": idp_id, **{name: protocol[name] for name in ("protocol_id", "unique_id")}}
+            if len(where["unique_id"]) > 255:
+                raise bad("unique_id must be at most 255 characters.")
             if tx.one(FEDERATED_USERS, **where) is not None:
                 raise taken("federated_user", "Duplicate entry")
             _remember(tx, user, **where)

@@ -1,7 +1,7 @@
 """What a browser carries for us between two requests: sealed, for one purpose, for a few minutes.
 
-The keys of credentials seal it, which make no tokens; the purpose stands inside, so that what was made for one
-provider is nothing to another.
+The keys of credentials seal it, which make no tokens; the purpose stands inside, so that what was made for
+one provider is nothing to another.
 
 Source: RFC 6265, section 5.3.7 (SameSite as browsers have it)."""
 

@@ -46,8 +46,8 @@ class BadSource(ValueError):
 
 @dataclass(frozen=True)
 class Oidc:
-    """An OpenID provider. `audiences` are those that access tokens may be for (by default the client itself);
-    `introspect` asks the provider about access tokens that are no JWTs; `userinfo` asks it for more claims."""
+    """An OpenID provider. `audiences` are those that access tokens may be for, by default the client itself.
+    `introspect` asks the provider about access tokens that are no JWTs; `userinfo` asks for more claims."""
 
     issuer: str
     client_id: str

@@ -19,6 +19,7 @@ from monostack.identity.attributes import (
     taken,
 )
 from monostack.identity.domains import domains
+from monostack.identity.federation import people
 from monostack.identity.tables import GROUPS, MEMBERSHIPS, USERS
 from monostack.identity.users import sources, users
 from monostack.identity.wire import cut, page, self_link
@@ -36,7 +37,7 @@ SHOWN = (
     Field("description"),
     Field("links", self_link("groups")),
 )
-OF_USER = (*SHOWN, Field("membership_expires_at", lambda row: None))
+OF_USER = (*SHOWN, Field("membership_expires_at", lambda row: row.get("membership_expires_at")))
 
 _MEMBERS = query(
     sa.select(USERS)
@@ -184,7 +185,11 @@ async def of_user(request: Request, ctx: Context) -> dict:
 
 
 def _of_user(db: Db, request: Request) -> dict:
-    found = cut(db.run(_OF_USER, user_id=request.path["user_id"]), request)
+    user_id = request.path["user_id"]
+    ours = db.run(_OF_USER, user_id=user_id)
+    said = people.expiring_groups(db, user_id)
+    said = {row["id"]: row for row in said if row["id"] not in {each["id"] for each in ours}}
+    found = cut(sorted([*ours, *said.values()], key=lambda row: row["id"]), request)
     return request.list("groups", show_all(request, OF_USER, found), found)
 
 

@@ -27,6 +27,7 @@ from monostack.identity.attributes import (
 )
 from monostack.identity.authentication.verifying import hashed
 from monostack.identity.domains import domains
+from monostack.identity.federation import people
 from monostack.identity.projects import projects
 from monostack.identity.tables import USERS
 from monostack.identity.tokens import tokens
@@ -48,8 +49,11 @@ KNOWN = frozenset(
         "original_password",
         "options",
         "password_expires_at",
+        "federated",
     )
 )
+KNOWN_BY = ("idp_id", "protocol_id", "unique_id")
+"""What a list may be asked for, of those whom identity providers know."""
 EXPIRY = {
     "lt": operator.lt,
     "lte": operator.le,
@@ -106,6 +110,9 @@ async def index(request: Request, ctx: Context) -> dict:
 def _listed(db: Db, request: Request, elsewhere: frozenset[str] | None) -> dict:
     """The users of our own, and of those who live elsewhere the ones that were found there just now."""
     where = {"domain_id": request.caller.domain_id} if request.caller.domain_id else {}
+    known_by = {name: request.query[name] for name in KNOWN_BY if name in request.query}
+    if known_by:
+        where["id"] = people.by(db, **known_by)
     found = page(db, USERS, request, sources.both(_expiring(request), elsewhere), **where)
     return request.list("users", show_all(request, SHOWN, found), found)
 
@@ -132,14 +139,20 @@ async def show_one(request: Request, ctx: Context) -> dict:
     row = await sources.renewed(ctx, await ctx.read(find, user_id))
     if row is None:
         raise missing("user", user_id)
-    return {"user": show(request, SHOWN, row)}
+    return {"user": await ctx.read(_shown, request, row)}
+
+
+def _shown(db: Db, request: Request, row: Row) -> dict:
+    """A user, with how identity providers know him, if any does."""
+    known_as = people.known_as(db, row["id"])
+    return show(request, SHOWN, row) | ({"federated": known_as} if known_as else {})
 
 
 async def create(request: Request, ctx: Context) -> Response:
     asked = asked_for(request, "user")
     stored = await _hash(ctx, asked)
     row = await ctx.write(_insert, request, asked, stored)
-    return Response(201, {"user": show(request, SHOWN, row)})
+    return Response(201, {"user": await ctx.read(_shown, request, row)})
 
 
 def _insert(tx: Tx, request: Request, asked: dict, stored: str | None) -> Row:
@@ -159,6 +172,8 @@ def _insert(tx: Tx, request: Request, asked: dict, stored: str | None) -> Row:
         extra=invented(asked, KNOWN),
         **(password_rules.columns(tx, stored, options, by_himself=False) if stored is not None else {}),
     )
+    if asked.get("federated"):
+        people.know_as(tx, row, asked["federated"])
     request.subject = row["id"]
     return row
 
@@ -183,7 +198,7 @@ async def update(request: Request, ctx: Context) -> dict:
     asked = asked_for(request, "user")
     stored = await _hash(ctx, asked)
     row = await ctx.write(_update, request, asked, stored)
-    return {"user": show(request, SHOWN, row) | {"extra": row["extra"]}}
+    return {"user": await ctx.read(_shown, request, row) | {"extra": row["extra"]}}
 
 
 def _update(tx: Tx, request: Request, asked: dict, stored: str | None) -> Row:
@@ -207,7 +222,9 @@ def _update(tx: Tx, request: Request, asked: dict, stored: str | None) -> Row:
         options = values.get("options", row["options"]) or {}
         values |= password_rules.columns(tx, stored, options, by_himself=False)
     tx.set(row, taken=taken("user", f"Duplicate entry found with name {asked.get('name')}"), **values)
-    if "password" in asked or values.get("enabled") is False:
+    if asked.get("federated"):
+        people.know_as(tx, row, asked["federated"])
+    if "password" in asked or asked.get("federated") or values.get("enabled") is False:
         tokens.end_all(tx, row)
     tx.ends_tokens()
     request.subject = row["id"]
