@@ -2,13 +2,13 @@
 
 import base64
 import hmac
+import json
 import os
-import subprocess
-import sys
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from cryptography.hazmat.primitives import serialization as form
+from openstackclient import shell
 from tests.conftest import World
 from tests.conversations.identity.openid_provider import CLIENT, PASSWORD, PERSON, SECRET, USER, Provider
 
@@ -250,19 +250,24 @@ def test_a_browser_that_names_no_provider(browser, admin, configure, world, prov
 # the openstack client
 
 
-def openstack(world, *words, expect=0, **options):
-    settings = {"auth-url": world.cloud.auth_url, "identity-provider": "acme", "protocol": "openid"}
-    settings |= {"project-name": "demo", "project-domain-id": "default"}
-    arguments = [f"--os-{name.replace('_', '-')}={value}" for name, value in (settings | options).items()]
-    command = [sys.executable, "-m", "openstackclient.shell", *arguments, *words]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
-    assert done.returncode == expect, done.stdout + done.stderr
-    return done.stdout.strip()
+@pytest.fixture
+def openstack(world, capsys):
+    """`openstack(["token", "issue"], username="alice")`: what the real client prints."""
+
+    def run(words, **options):
+        settings = {"auth-url": world.cloud.auth_url} | options
+        arguments = [f"--os-{name.replace('_', '-')}={value}" for name, value in settings.items()]
+        capsys.readouterr()
+        code = shell.main([*arguments, *words])
+        printed = capsys.readouterr()
+        assert code == 0, printed.out + printed.err
+        return printed.out.strip()
+
+    return run
 
 
 @pytest.mark.parametrize("plugin", ["password", "clientcredentials", "accesstoken"])
-def test_the_openstack_client_logs_in(world, acme, provider, make, admin, found, plugin):
+def test_the_openstack_client_logs_in(openstack, acme, provider, make, admin, found, plugin):
     group = make("group", name="a", domain_id="default")["id"]
     project, role = found("projects", "demo"), found("roles", "member")
     admin.put(f"/projects/{project}/groups/{group}/roles/{role}")
@@ -275,7 +280,33 @@ def test_the_openstack_client_logs_in(world, acme, provider, make, admin, found,
         options |= {"username": USER, "password": PASSWORD}
     if plugin == "accesstoken":
         options = {"access_token": provider.token()}
-    shown = openstack(
-        world, "token", "issue", "-f", "value", "-c", "project_id", auth_type=f"v3oidc{plugin}", **options
-    )
-    assert shown == project
+    options |= {"auth_type": f"v3oidc{plugin}", "identity_provider": "acme", "protocol": "openid"}
+    options |= {"project_name": "demo", "project_domain_id": "default"}
+    assert openstack(["token", "issue", "-f", "value", "-c", "project_id"], **options) == project
+
+
+def test_the_openstack_client_sets_federation_up(openstack, world, tmp_path):
+    rules = tmp_path / "rules.json"
+    rules.write_text(json.dumps(RULES))
+    admin = {"username": "admin", "password": testing.PASSWORD, "project_name": "admin"}
+    admin |= {"user_domain_id": "default", "project_domain_id": "default", "identity_api_version": "3"}
+
+    def run(words, column=None):
+        shown = ["-f", "value", "-c", column] if column else []
+        return openstack([*words.split(), *shown], **admin)
+
+    assert run(f"mapping create --rules {rules} m", "id") == "m"
+    assert run("identity provider create --remote-id r --domain default p", "id") == "p"
+    assert run("identity provider set --disable p") == ""
+    assert run("identity provider show p", "enabled") == "False"
+    assert run("identity provider list", "ID") == "p"
+    assert run("federation protocol create --identity-provider p --mapping m openid", "mapping") == "m"
+    assert run("federation protocol list --identity-provider p", "id") == "openid"
+    assert run(f"mapping set --rules {rules} m") == ""
+    assert run("mapping list", "ID") == "m"
+    urls = "--auth-url https://b.example/v3 --service-provider-url https://b.example/sp"
+    assert run(f"service provider create {urls} s", "id") == "s"
+    assert run("service provider set --disable s", "enabled") == "False"
+    assert run("service provider list", "Enabled") == "False"
+    for words in ("service provider delete s", "identity provider delete p", "mapping delete m"):
+        assert run(words) == ""
