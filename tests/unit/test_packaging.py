@@ -25,6 +25,7 @@ PRODUCT = ROOT / "src" / "monostack"
 LONG_AGO = 1_000_000_000
 DISTRIBUTION_OF = {
     "jsonschema_rs": "jsonschema-rs",
+    "jwt": "pyjwt",
     "yaml": "pyyaml",
 }
 
