@@ -66,6 +66,8 @@ class Identity:
     v2_api: bool = True
     return_all_endpoints_if_no_filter: bool = True
     max_redelegation_count: int = 3
+    request_token_duration: int = 28800
+    access_token_duration: int = 86400
     admin_password: str = ""
     demo_password: str = ""
     directory_timeout_seconds: float = 5.0

@@ -101,6 +101,8 @@ def test_only_what_must_be_is_open():
         "identity POST /OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/auth",
         "identity POST /auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/websso",
         "identity POST /auth/OS-FEDERATION/websso/{protocol_id}",
+        "identity POST /OS-OAUTH1/request_token",
+        "identity POST /OS-OAUTH1/access_token",
     }
 
 
@@ -108,6 +110,9 @@ MIXED_UP = {
     "identity PATCH /policies",
     "identity DELETE /policies",
     "identity POST /policies/{policy_id}",
+    "identity PATCH /OS-OAUTH1/consumers",
+    "identity DELETE /OS-OAUTH1/consumers",
+    "identity POST /OS-OAUTH1/consumers/{consumer_id}",
     "identity PUT /OS-FEDERATION/mappings",
     "identity PATCH /OS-FEDERATION/mappings",
     "identity DELETE /OS-FEDERATION/mappings",

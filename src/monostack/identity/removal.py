@@ -10,6 +10,7 @@ from monostack.identity.catalog.tables import (
     PROJECT_ENDPOINTS,
 )
 from monostack.identity.federation.tables import EXPIRING_MEMBERSHIPS, FEDERATED_USERS
+from monostack.identity.oauth1.tables import ACCESS_TOKENS, REQUEST_TOKENS
 from monostack.identity.tables import (
     ACCESS_RULES,
     APPLICATION_CREDENTIALS,
@@ -36,6 +37,8 @@ def project(tx: Tx, row: Row) -> None:
     for table in (
         APPLICATION_CREDENTIALS,
         CREDENTIALS,
+        REQUEST_TOKENS,
+        ACCESS_TOKENS,
         PROJECT_ENDPOINTS,
         PROJECT_ENDPOINT_GROUPS,
     ):
@@ -57,6 +60,8 @@ def user(tx: Tx, row: Row) -> None:
         EXPIRING_MEMBERSHIPS,
         OLD_PASSWORDS,
         PASSCODES,
+        REQUEST_TOKENS,
+        ACCESS_TOKENS,
     ):
         tx.delete_all(table, user_id=row["id"])
     _trusts(tx, trustor_user_id=row["id"])
@@ -98,6 +103,16 @@ def trust(tx: Tx, row: Row) -> None:
 def _trusts(tx: Tx, **where) -> None:
     for row in tx.all(TRUSTS, **where):
         trust(tx, row)
+
+
+def consumer(tx: Tx, row: Row) -> None:
+    for table in (REQUEST_TOKENS, ACCESS_TOKENS):
+        tx.delete_all(table, consumer_id=row["id"])
+    _gone(tx, row)
+
+
+def access_token(tx: Tx, row: Row) -> None:
+    _gone(tx, row)
 
 
 def service(tx: Tx, row: Row) -> None:

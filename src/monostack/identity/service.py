@@ -24,6 +24,8 @@ from monostack.identity.federation import (
     service_providers,
 )
 from monostack.identity.federation import tables as federation_tables
+from monostack.identity.oauth1 import access_tokens, consumers, request_tokens
+from monostack.identity.oauth1 import tables as oauth1_tables
 from monostack.identity.projects import projects, tags
 from monostack.identity.roles import assignments, role_assignments, roles
 from monostack.identity.tokens import revocations, tokens
@@ -45,6 +47,9 @@ ROOMS = (
     password,
     application_credentials,
     access_rules,
+    consumers,
+    request_tokens,
+    access_tokens,
     credentials,
     ec2_tokens,
     revocations,
@@ -78,8 +83,14 @@ SERVICE = Service(
     prefixes=("/v3",),
     endpoint="/v3",
     routes=tuple(route for room in ROOMS for route in room.ROUTES),
-    tables=(*tables.TABLES, *catalog_tables.TABLES, *federation_tables.TABLES, policies.POLICIES),
-    loops=(tokens.FORGETTING, people.FORGETTING, sources.WATCHING),
+    tables=(
+        *tables.TABLES,
+        *catalog_tables.TABLES,
+        *oauth1_tables.TABLES,
+        *federation_tables.TABLES,
+        policies.POLICIES,
+    ),
+    loops=(tokens.FORGETTING, access_tokens.FORGETTING, people.FORGETTING, sources.WATCHING),
     hooks=(
         ("identity.domain.delete", identity_providers.domain_gone),
         ("identity.domain.configured", sources.configured),

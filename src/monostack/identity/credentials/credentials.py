@@ -14,6 +14,7 @@ import json
 import secrets
 from typing import TYPE_CHECKING
 
+from monostack.identity import sealing
 from monostack.identity.attributes import asked_for, bad, missing, show, taken
 from monostack.identity.delegation import borrowed
 from monostack.identity.projects import projects
@@ -22,7 +23,6 @@ from monostack.identity.users import users
 from monostack.identity.wire import cut, page, self_link
 from monostack.kit import ids
 from monostack.kit.db import Db, Row, Tx
-from monostack.kit.errors import Error
 from monostack.kit.request import Request
 from monostack.kit.resource import Field, Route
 
@@ -42,18 +42,7 @@ SHOWN = (
 
 def blob_of(cloud: Cloud, row: Row) -> str:
     """What the credential keeps; raises Error 500 where its key is gone."""
-    data = cloud.identity.credential_keys.unseal(row["sealed_blob"])
-    if data is None:
-        raise Error(
-            500,
-            "CredentialEncryptionError",
-            "The credential cannot be read: its key is not in credential-keys.",
-        )
-    return data.decode()
-
-
-def _sealed(db: Db, blob: str) -> str:
-    return db.cloud.identity.credential_keys.seal(blob.encode(), int(db.cloud.clock.time()))
+    return sealing.unseal(cloud, row["sealed_blob"])
 
 
 def target(request: Request, db: Db) -> dict:
@@ -99,7 +88,7 @@ def create(request: Request, tx: Tx) -> dict:
         user_id=user["id"],
         project_id=asked.get("project_id"),
         type=asked["type"],
-        sealed_blob=_sealed(tx, asked["blob"]),
+        sealed_blob=sealing.seal(tx, asked["blob"]),
         extra={},
     )
     return {"credential": show(request, SHOWN, row)}
@@ -128,7 +117,7 @@ def update(request: Request, tx: Tx) -> dict:
     asked = asked_for(request, "credential")
     if row["type"] == EC2:
         _access(asked)
-    tx.set(row, sealed_blob=_sealed(tx, asked["blob"]))
+    tx.set(row, sealed_blob=sealing.seal(tx, asked["blob"]))
     return {"credential": show(request, SHOWN, row)}
 
 
@@ -178,7 +167,7 @@ def ec2_create(request: Request, tx: Tx) -> dict:
         user_id=user["id"],
         project_id=project["id"],
         type=EC2,
-        sealed_blob=_sealed(tx, blob),
+        sealed_blob=sealing.seal(tx, blob),
         extra={},
     )
     request.subject = row["id"]

@@ -39,6 +39,13 @@ def refuse_lent(request: Request) -> None:
         raise Error(403, "Forbidden", f"{FORBIDDEN}.")
 
 
+def refuse_all(request: Request) -> None:
+    """Raise Error 403 if the caller's token is a borrowed one of whatever kind."""
+    token = request.caller.token
+    if "OS-TRUST:trust" in token or delegated(token["methods"]):
+        raise Error(403, "Forbidden", f"{FORBIDDEN}.")
+
+
 def refuse_delegated(request: Request) -> None:
     """Raise Error 403 if the caller's token was not got by the user himself. Tokens of a trust count as got
     by him: to look at trusts and to pass one on is what they may."""

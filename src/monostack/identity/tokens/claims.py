@@ -62,6 +62,11 @@ class Claims:
         return self.more.get("federation") or {}
 
     @property
+    def access_token_id(self) -> str | None:
+        """The access token of OAuth 1 that was logged in with."""
+        return self.more.get("oauth1")
+
+    @property
     def audit_ids(self) -> list[str]:
         return [self.audit_id] if self.audit_id == self.chain_id else [self.audit_id, self.chain_id]
 

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from monostack.identity.delegation import pedigree
 from monostack.identity.federation import service_providers
 from monostack.identity.federation.tables import IDENTITY_PROVIDERS
+from monostack.identity.oauth1.tables import ACCESS_TOKENS
 from monostack.identity.roles import grants
 from monostack.identity.tables import (
     ACCESS_RULES,
@@ -172,7 +173,30 @@ def _for_project(db: Db, claims: Claims, chain: list[Row] | None) -> tuple[dict,
             return None
         scope["roles"] = [role for role in roles if role["id"] in credential["roles"]]
         scope["application_credential"] = _credential(db, credential)
+    if claims.access_token_id is not None:
+        granted = _granted(db, claims, roles)
+        if granted is None:
+            return None
+        scope |= granted
     return scope, _epoch(project, domain)
+
+
+def _granted(db: Db, claims: Claims, roles: list[dict[str, str]]) -> dict | None:
+    """What an access token of OAuth 1 makes of the user's roles; None when it is not good any more."""
+    row = db.one(
+        ACCESS_TOKENS,
+        id=claims.access_token_id,
+        user_id=claims.user_id,
+        project_id=claims.target_id,
+        lock=False,
+    )
+    if row is None or (row["expires_at"] is not None and row["expires_at"] <= db.now):
+        return None
+    granted = grants.expanded(set(row["roles"]), grants.implications(db))
+    return {
+        "roles": [role for role in roles if role["id"] in granted],
+        "OS-OAUTH1": {"access_token_id": row["id"], "consumer_id": row["consumer_id"]},
+    }
 
 
 def _credential(db: Db, row: Row) -> dict:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from monostack.identity.authentication.methods import application_credential, external, password, token, totp
 from monostack.identity.authentication.methods.method import Method
 from monostack.identity.federation import mapped
+from monostack.identity.oauth1 import login as oauth1
 
 METHODS: Mapping[str, Method] = {
     method.name: method
@@ -17,6 +18,7 @@ METHODS: Mapping[str, Method] = {
         totp.METHOD,
         application_credential.METHOD,
         *mapped.METHODS,
+        oauth1.METHOD,
     )
 }
 
