@@ -14,8 +14,8 @@ import json
 import secrets
 from typing import TYPE_CHECKING
 
-from monostack.identity import sealing
 from monostack.identity.attributes import asked_for, bad, missing, show, taken
+from monostack.identity.credentials import sealing
 from monostack.identity.delegation import borrowed
 from monostack.identity.projects import projects
 from monostack.identity.tables import CREDENTIALS

@@ -1,4 +1,5 @@
-"""Whatever is stored sealed, sealed anew: so that an old key may be thrown away.
+"""Secrets that must be read again are sealed before they are stored; and sealed anew, so that an old key may
+be thrown away.
 
 Columns called `sealed_...` hold what the credential keys sealed. A rotation keeps the key before, and no
 more; so before the next one everything must be sealed with the primary key, which each row tells by itself:
@@ -10,9 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from monostack.identity.tokens.keys import Keys
 from monostack.kit.db import Db, Row, Table, Tx
+from monostack.kit.errors import Error
+
+if TYPE_CHECKING:
+    from monostack.cloud import Cloud
 
 PREFIX = "sealed_"
 ACTIVE_KEYS = 3
@@ -28,6 +34,23 @@ class Standing:
     current: int = 0
     older: int = 0
     lost: int = 0
+
+
+def seal(db: Db, text: str) -> str:
+    """The text as it may be stored, in a column called `sealed_...`."""
+    return db.cloud.identity.credential_keys.seal(text.encode(), int(db.cloud.clock.time()))
+
+
+def unseal(cloud: Cloud, sealed: str) -> str:
+    """The text again; raises Error 500 where its key is gone."""
+    data = cloud.identity.credential_keys.unseal(sealed)
+    if data is None:
+        raise Error(
+            500,
+            "CredentialEncryptionError",
+            "The credential cannot be read: its key is not in credential-keys.",
+        )
+    return data.decode()
 
 
 def standing(db: Db, tables: Iterable, keys: Keys) -> Standing:

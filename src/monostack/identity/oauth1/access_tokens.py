@@ -8,9 +8,10 @@ from __future__ import annotations
 import hmac
 import secrets
 
-from monostack.identity import removal, sealing
+from monostack.identity import removal
 from monostack.identity.attributes import missing, show, show_all
 from monostack.identity.authentication.verifying import refused
+from monostack.identity.credentials import sealing
 from monostack.identity.delegation import borrowed
 from monostack.identity.oauth1 import request_tokens, signing
 from monostack.identity.oauth1.request_tokens import ends, told

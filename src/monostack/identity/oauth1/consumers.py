@@ -8,8 +8,9 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from monostack.identity import removal, sealing
+from monostack.identity import removal
 from monostack.identity.attributes import bad, fixed, invented, refusing, show, show_all
+from monostack.identity.credentials import sealing
 from monostack.identity.oauth1.tables import CONSUMERS
 from monostack.identity.wire import page, self_link
 from monostack.kit.db import Db, Row, Tx

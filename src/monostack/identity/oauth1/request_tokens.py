@@ -15,10 +15,10 @@ import string
 from typing import Any
 from urllib.parse import urlencode
 
-from monostack.identity import sealing
 from monostack.identity.attributes import bad
 from monostack.identity.authentication import bodies
 from monostack.identity.authentication.verifying import refused
+from monostack.identity.credentials import sealing
 from monostack.identity.delegation import borrowed
 from monostack.identity.oauth1 import consumers, signing
 from monostack.identity.oauth1.tables import REQUEST_TOKENS
