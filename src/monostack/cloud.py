@@ -12,6 +12,7 @@ import importlib
 import json
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -76,8 +77,11 @@ class Cloud:
         self.state_lock = None
         self.engine: Any = None
         self.app: App | None = None
-        self._policy_watch: asyncio.Task | None = None
+        self.watching: dict[str, Callable[[], bool]] = {"policy.yaml": self._look_at_policy}
+        self._watch: asyncio.Task | None = None
 
+    # `watching` are looked at twice a second: files that an operator or another process may change; true
+    # tells that the callers who are kept must be validated anew.
     # `metadata` (async: what a guest asks at 169.254.169.254 -> answer) and `image_file` (async:
     # cloud, id, path -> whether the path is now a file with the image's data) are set by the services that
     # know; the node gets them through here, so that it needs no service.
@@ -209,7 +213,7 @@ class Cloud:
         await self.processes.start()
         self.loops.start()
         self.hints.start()
-        self._policy_watch = asyncio.create_task(self._watch_policy())
+        self._watch = asyncio.create_task(self._watch_files())
         await self._start_agents()
 
     async def _start_agents(self) -> None:
@@ -219,14 +223,23 @@ class Cloud:
 
         self.agents = await local.start(self)
 
-    async def _watch_policy(self) -> None:
-        """Read policy.yaml again when it changes; what is wrong with it is said in the log and by `policy
-        list`."""
+    async def _watch_files(self) -> None:
         while True:
             await asyncio.sleep(0.5)
-            changed = [policy for policy in self.policies.values() if policy.reload_if_changed()]
-            if changed:
-                self._say_policy()
+            for name, look in self.watching.items():
+                try:
+                    if look():
+                        self.auth.forget()
+                except Exception as reason:
+                    log.error("%s: %s", name, reason)
+
+    def _look_at_policy(self) -> bool:
+        """Read policy.yaml again when it changes; what is wrong with it is said in the log and by `policy
+        list`."""
+        changed = [policy for policy in self.policies.values() if policy.reload_if_changed()]
+        if changed:
+            self._say_policy()
+        return False
 
     def _say_policy(self) -> None:
         problems = {policy.problem for policy in self.policies.values() if policy.problem}
@@ -241,8 +254,8 @@ class Cloud:
         for agent in self.agents:
             await agent.stop(self.settings.stop_guests)
         self.agents = []
-        if self._policy_watch is not None:
-            self._policy_watch.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
         await self.hints.stop()
         await self.loops.stop()
         await self.processes.stop()

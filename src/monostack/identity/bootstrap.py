@@ -54,11 +54,18 @@ class Runtime:
         self.verified = verified.Verified()
         self.catalogs = Kept()
         self._cloud = cloud
+        self._keys_seen = self.tokens.look_again()
+        cloud.watching["keys of tokens"] = self._look_at_keys
         self._directories: Directories | None = None
         self.recipe = verifying.recipe(cloud.settings.identity)
         self.attempts = Attempts(cloud.settings.identity.failed_logins_per_minute)
         self._receipt_keys = cloud.state / "receipt-keys"
         self._nobodys_hash: str | None = None
+
+    def _look_at_keys(self) -> bool:
+        """Whether they are others now: a token whose key was taken away is not good any more."""
+        before, self._keys_seen = self._keys_seen, self.tokens.look_again()
+        return before != self._keys_seen
 
     @property
     def directories(self) -> Directories:

@@ -161,12 +161,13 @@ class Auth:
             return kept
         if self.validator is None or len(token) > LONGEST:
             return None
+        epoch = self.epoch
         found = self.validator(db, token)
         if found is None or found.expires <= now:
             self.kept.pop(token, None)
             return None
         found.epoch = db.epoch
-        if not db.writes:  # a transaction may see what is never committed
+        if not db.writes and epoch == self.epoch:  # a transaction may see what is never committed
             self._keep(token, found)
         return found
 

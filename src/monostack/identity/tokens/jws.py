@@ -60,6 +60,12 @@ class JwsTokens:
         self._changed: tuple = ()
         self._look()
 
+    def look_again(self) -> tuple:
+        """See changed keys now; what tells them from those before."""
+        self._looked = 0.0
+        self._look()
+        return self._changed
+
     def seal(self, claims: Claims) -> str:
         """The token of the claims."""
         self._look()

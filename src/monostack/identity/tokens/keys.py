@@ -58,10 +58,11 @@ class Keys:
         self._look()
         return _opened(self._primary, token) is not None
 
-    def look_again(self) -> None:
-        """See what has changed now, not within a second."""
+    def look_again(self) -> int:
+        """See what has changed now, not within a second; what tells these keys from those before."""
         self._looked = 0.0
         self._look()
+        return self._changed
 
     def _look(self) -> None:
         now = time.monotonic()
