@@ -70,6 +70,9 @@ class Identity:
     access_token_duration: int = 86400
     admin_password: str = ""
     demo_password: str = ""
+    max_project_tree_depth: int = 5
+    project_name_url_safe: str = "off"
+    domain_name_url_safe: str = "off"
     directory_timeout_seconds: float = 5.0
     directory_cache_seconds: int = 300
 

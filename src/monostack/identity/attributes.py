@@ -18,6 +18,9 @@ from monostack.kit.request import Request
 from monostack.kit.resource import Field
 
 OURS = frozenset(("id", "links", "extra"))
+UNSAFE = ":/?#[]@!$&'()*+,;="
+RESERVED = frozenset(UNSAFE)
+"""RFC 3986, section 2.2."""
 NO = frozenset(("", "0", "false", "f", "n", "no", "off"))
 
 
@@ -58,6 +61,12 @@ def with_options(present: Mapping[str, Any] | None, asked: Mapping[str, Any] | N
     """The options after a change: a null takes an option away."""
     merged = dict(present or {}) | dict(asked or {})
     return {name: value for name, value in merged.items() if value is not None}
+
+
+def url_safe(rule: str, name: str) -> None:
+    """Refuse a name that would have to be quoted in a path, unless the setting says that any will do."""
+    if rule != "off" and not RESERVED.isdisjoint(name):
+        raise bad(f"The name {name!r} cannot contain the following reserved characters: {UNSAFE}")
 
 
 def fixed(asked: Mapping[str, Any], row: Mapping[str, Any]) -> None:

@@ -127,7 +127,12 @@ def test_tree_is_five_deep_and_one_domain(admin, make):
     body = {"project": {"name": "x", "parent_id": parent["id"], "domain_id": domain["id"]}}
     assert admin.post("/projects", json=body).status_code == 400
     inside = make("project", name="y", domain_id=domain["id"])
-    assert make("project", name="z", parent_id=inside["id"])["domain_id"] == domain["id"]
+    body = {"project": {"name": "z", "parent_id": inside["id"]}}
+    refused = admin.post("/projects", json=body)
+    assert (refused.status_code, "a parent in a different domain" in refused.text) == (400, True), (
+        "not the token's"
+    )
+    make("project", name="z", parent_id=inside["id"], domain_id=domain["id"])
 
 
 def test_only_leaves_are_deleted_and_disabled(admin, make):
@@ -225,5 +230,93 @@ def test_a_domain_manager_manages_the_projects_of_his_domain(domain_with, make, 
     assert client.post("/projects", json=elsewhere).status_code == 403
     assert client.post("/projects", json={"project": {"name": "x", "is_domain": True}}).status_code == 403
     below = {"project": {"name": "x", "parent_id": found("projects", "demo")}}
-    assert client.post("/projects", json=below).status_code == 403
+    assert client.post("/projects", json=below).status_code == 400
     assert client.delete(f"/projects/{found('projects', 'demo')}").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ({"is_domain": "maybe"}, 400),
+        ({"enabled": "perhaps"}, 400),
+        ({"name": ""}, 400),
+        ({"domain_id": ""}, 400),
+        ({"parent_id": ""}, 400),
+        ({"color": "red"}, 200),
+    ],
+)
+def test_filters_that_are_none_are_told(admin, query, code):
+    assert admin.get("/projects", params=query).status_code == code
+
+
+def test_relatives_may_be_asked_for_with_a_zero_for_no(admin, found):
+    path = f"/projects/{found('projects', 'demo')}"
+    shown = admin.get(path, params={"parents_as_list": "0", "parents_as_ids": ""}).json()["project"]
+    assert shown["parents"] == {"default": None}
+
+
+def test_tags_are_a_list(admin, found):
+    path = f"/projects/{found('projects', 'demo')}/tags"
+    for body in ({}, {"tags": None}, {"tags": "red"}):
+        assert admin.put(path, json=body).status_code == 400
+    assert admin.get("/projects", params={"tags": ""}).json()["projects"] == []
+
+
+def test_a_domain_stands_in_nothing(admin, make):
+    domain = make("domain", name="d", is_domain=False, parent_id="x", domain_id="y")
+    assert not {"is_domain", "parent_id", "domain_id"} & set(domain)
+    changed = admin.patch(f"/domains/{domain['id']}", json={"domain": {"id": "z", "is_domain": False}})
+    assert (changed.status_code, changed.json()["domain"]) == (200, domain)
+
+
+@pytest.fixture
+def set_setting(world):
+    """Change a setting of identity for one test."""
+    settings, before = world.cloud.settings.identity, {}
+
+    def put(name, value):
+        before.setdefault(name, getattr(settings, name))
+        setattr(settings, name, value)
+
+    yield put
+    for name, value in before.items():
+        setattr(settings, name, value)
+
+
+def test_a_tree_may_be_as_deep_as_the_setting_says(admin, make, give, log_in, set_setting):
+    set_setting("max_project_tree_depth", 12)
+    top = parent = make("project", name="p0")
+    for depth in range(1, 12):
+        parent = make("project", name=f"p{depth}", parent_id=parent["id"])
+    refused = admin.post("/projects", json={"project": {"name": "p12", "parent_id": parent["id"]}})
+    assert (refused.status_code, "Max hierarchy depth reached" in refused.text) == (403, True)
+    user = make("user", name="u", password="a password of u")
+    reader = admin.get("/roles", params={"name": "reader"}).json()["roles"][0]["id"]
+    path = f"/OS-INHERIT/projects/{top['id']}/users/{user['id']}/roles/{reader}/inherited_to_projects"
+    assert admin.put(path).status_code == 204
+    scope = {"project": {"id": parent["id"]}}
+    answer = log_in({"id": user["id"], "password": "a password of u"}, scope)
+    assert [role["name"] for role in answer.json()["token"]["roles"]] == ["reader"]
+
+
+def test_names_that_need_no_quoting_in_paths(admin, make, log_in, set_setting):
+    make("project", name="a/b")
+    in_it = {"project": {"name": "a/b", "domain": {"id": "default"}}}
+    admin_user = {"name": "admin", "domain": {"id": "default"}}
+    set_setting("project_name_url_safe", "new")
+    set_setting("domain_name_url_safe", "strict")
+    for path, body in (
+        ("/projects", {"project": {"name": "c?d"}}),
+        ("/domains", {"domain": {"name": "c&d"}}),
+        ("/projects", {"project": {"name": "c:d", "is_domain": True}}),
+    ):
+        refused = admin.post(path, json=body)
+        assert (refused.status_code, "reserved characters" in refused.text) == (400, True)
+    demo = admin.get("/projects", params={"name": "demo"}).json()["projects"][0]["id"]
+    assert admin.patch(f"/projects/{demo}", json={"project": {"name": "x#y"}}).status_code == 400
+    set_setting("project_name_url_safe", "strict")
+    assert log_in(admin_user, in_it).status_code == 401
+    assert log_in(admin_user | {"domain": {"name": "De/fault"}}).status_code == 401
+    assert (
+        log_in(admin_user, {"project": {"name": "admin", "domain": {"name": "Default"}}}).status_code == 201
+    )

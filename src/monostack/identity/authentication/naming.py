@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from monostack.identity.attributes import RESERVED
+from monostack.identity.authentication.verifying import refused
 from monostack.identity.domains import domains
 from monostack.identity.tables import USERS
 from monostack.kit.db import Db, Row
@@ -32,5 +34,12 @@ def domain(db: Db, asked: dict[str, Any]) -> str | None:
     """The id of the domain meant by {"id": ...} or {"name": ...}."""
     if "id" in asked:
         return asked["id"]
+    must_be_said(db.cloud.settings.identity.domain_name_url_safe, asked["name"])
     row = domains.named(db, asked["name"])
     return row and row["id"]
+
+
+def must_be_said(rule: str, name: str) -> None:
+    """Refuse a login that names a project or domain by what the setting forbids."""
+    if rule == "strict" and not RESERVED.isdisjoint(name):
+        raise refused()

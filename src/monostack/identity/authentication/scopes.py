@@ -31,6 +31,7 @@ def wanted(db: Db, login: Login, proofs: list[Proof], trust: Row | None) -> list
     if login.scope == "project":
         if "id" in login.target:
             return [("project", login.target["id"])]
+        naming.must_be_said(db.cloud.settings.identity.project_name_url_safe, login.target["name"])
         domain_id = naming.domain(db, login.target["domain"])
         project = domain_id and db.one(PROJECTS, name=login.target["name"], domain_id=domain_id)
         return [("project", project["id"])] if project else []

@@ -19,6 +19,7 @@ from monostack.identity.attributes import (
     show_all,
     taken,
     truth,
+    url_safe,
     with_options,
 )
 from monostack.identity.tables import (
@@ -35,7 +36,20 @@ from monostack.kit.errors import Error
 from monostack.kit.request import Request
 from monostack.kit.resource import Field, Route
 
-KNOWN = frozenset(("name", "description", "enabled", "tags", "options", "explicit_domain_id"))
+KNOWN = frozenset(
+    (
+        "name",
+        "description",
+        "enabled",
+        "tags",
+        "options",
+        "explicit_domain_id",
+        "domain_id",
+        "parent_id",
+        "is_domain",
+    )
+)
+"""What a client cannot make his own. A domain stands in nothing; what he says of that is passed over."""
 SHOWN = (
     Field("id"),
     Field("name", filter=True),
@@ -89,6 +103,7 @@ def _name_is_taken(name: str) -> Error:
 def insert(tx: Tx, asked: dict, id: str, known: frozenset[str]) -> Row:  # noqa: A002 - the field's word
     """A new domain; raises Error 409."""
     name = asked["name"]
+    url_safe(tx.cloud.settings.identity.domain_name_url_safe, name)
     if tx.one(PROJECTS, id=id) is not None:
         raise taken("project", f"it is not permitted to have two projects with the same id: {id}")
     if named(tx, name) is not None:
@@ -110,7 +125,8 @@ def insert(tx: Tx, asked: dict, id: str, known: frozenset[str]) -> Row:  # noqa:
 
 def update(request: Request, tx: Tx) -> dict:
     row = find(tx, request.path["domain_id"])
-    change(tx, row, asked_for(request, "domain"), KNOWN)
+    asked = {name: value for name, value in asked_for(request, "domain").items() if name != "id"}
+    change(tx, row, asked, KNOWN)
     return {"domain": show(request, SHOWN, row)}
 
 
@@ -124,6 +140,8 @@ def change(tx: Tx, row: Row, asked: dict, known: frozenset[str]) -> None:
     if "options" in asked:
         values["options"] = with_options(row["options"], asked["options"])
     values["extra"] = row["extra"] | invented(asked, known)
+    if "name" in asked:
+        url_safe(tx.cloud.settings.identity.domain_name_url_safe, asked["name"])
     alike = named(tx, asked["name"]) if "name" in asked else None
     if alike is not None and alike["id"] != row["id"]:
         raise _name_is_taken(asked["name"])

@@ -23,6 +23,7 @@ from monostack.identity.attributes import (
     show_all,
     taken,
     truth,
+    url_safe,
     with_options,
 )
 from monostack.identity.domains import domains
@@ -97,7 +98,7 @@ def _tagged(request: Request):
     tests = []
     for parameter, test in TAG_TESTS.items():
         for text in request.query_all(parameter):
-            tests.append((test, frozenset(filter(None, text.split(",")))))
+            tests.append((test, frozenset(text.split(","))))
     if not tests:
         return None
     return lambda row: all(test(frozenset(row["tags"] or ()), asked) for test, asked in tests)
@@ -111,22 +112,25 @@ TAG_TESTS = {
 }
 
 
+RELATIVES = ("parents_as_ids", "parents_as_list", "subtree_as_ids", "subtree_as_list")
+
+
 def show_one(request: Request, db: Db) -> dict:
     row = find(db, request.path["project_id"])
     shown = show(request, SHOWN, row)
     query = request.query
-    if "parents_as_ids" in query and "parents_as_list" in query:
-        raise bad("Use either parents_as_list or parents_as_ids, not both.")
-    if "subtree_as_ids" in query and "subtree_as_list" in query:
-        raise bad("Use either subtree_as_list or subtree_as_ids, not both.")
-    if "parents_as_ids" in query:
+    asked = {name for name in RELATIVES if name in query and query[name] != "0"}
+    for relatives in ("parents", "subtree"):
+        if {f"{relatives}_as_ids", f"{relatives}_as_list"} <= asked:
+            raise bad(f"Use either {relatives}_as_list or {relatives}_as_ids, not both.")
+    if "parents_as_ids" in asked:
         shown["parents"] = _nested(grants.above(db, row))
-    elif "parents_as_list" in query:
+    elif "parents_as_list" in asked:
         above = [db.one(PROJECTS, id=id) for id in grants.above(db, row)]
         shown["parents"] = _visible(request, db, [parent for parent in above if not parent["is_domain"]])
-    if "subtree_as_ids" in query:
+    if "subtree_as_ids" in asked:
         shown["subtree"] = _tree(db, row["id"])
-    elif "subtree_as_list" in query:
+    elif "subtree_as_list" in asked:
         shown["subtree"] = _visible(request, db, below(db, row["id"]))
     return {"project": shown}
 
@@ -179,6 +183,7 @@ def create(request: Request, tx: Tx) -> dict:
         if asked.get("domain_id") or asked.get("parent_id"):
             raise bad("only root projects are allowed to act as domains.")
         return {"project": show(request, SHOWN, domains.insert(tx, asked, ids.new_hex(), KNOWN))}
+    url_safe(tx.cloud.settings.identity.project_name_url_safe, asked["name"])
     domain_id = _domain_of(request, tx)
     parent_id = asked.get("parent_id") or domain_id
     _check_parent(tx, domain_id, parent_id)
@@ -204,14 +209,8 @@ def insert(tx: Tx, asked: dict, domain_id: str, parent_id: str) -> Row:
 
 
 def _domain_of(request: Request, db: Db) -> str:
-    """The domain of a new project: named, its parent's, or the token's."""
-    asked = asked_for(request, "project")
-    if asked.get("domain_id"):
-        return asked["domain_id"]
-    parent = db.one(PROJECTS, id=asked["parent_id"], lock=False) if asked.get("parent_id") else None
-    if parent is not None:
-        return parent["domain_id"] or parent["id"]
-    return domains.of_token(request)
+    """The domain of a new project: named, or the token's. Its parent must be in it, too."""
+    return asked_for(request, "project").get("domain_id") or domains.of_token(request)
 
 
 def _check_parent(tx: Tx, domain_id: str, parent_id: str) -> None:
@@ -221,6 +220,11 @@ def _check_parent(tx: Tx, domain_id: str, parent_id: str) -> None:
     parent = tx.one(PROJECTS, id=parent_id)
     if parent is None:
         raise bad(f"Could not find project: {parent_id}.")
+    if parent["is_domain"] and parent["id"] != domain_id:
+        raise bad(
+            f"Cannot create project, the parent ({parent_id}) is acting as a domain, but this project's "
+            f"domain id ({domain_id}) does not match the parent's id."
+        )
     if (parent["domain_id"] or parent["id"]) != domain_id:
         raise bad(
             f"Cannot create project, since it specifies its domain_id {domain_id}, but specifies a parent in "
@@ -229,13 +233,9 @@ def _check_parent(tx: Tx, domain_id: str, parent_id: str) -> None:
     above = [parent, *(tx.one(PROJECTS, id=id) for id in grants.above(tx, parent))]
     for row in above:
         if not row["enabled"]:
-            raise bad(
-                f"Cannot create project, since its ancestors in the hierarchy are disabled: {row['id']} is."
-            )
-    if len(above) > grants.DEPTH:
-        raise Error(
-            403, "Forbidden", f"Max hierarchy depth reached: a project has at most {grants.DEPTH} above it."
-        )
+            raise bad(f"cannot create a project in a branch containing a disabled project: {row['id']}")
+    if len(above) > tx.cloud.settings.identity.max_project_tree_depth:
+        raise Error(403, "Forbidden", f"Max hierarchy depth reached for {parent_id} branch.")
 
 
 def update(request: Request, tx: Tx) -> dict:
@@ -266,6 +266,7 @@ def _change(tx: Tx, row: Row, asked: dict) -> None:
     values["extra"] = row["extra"] | invented(asked, KNOWN)
     was_enabled = row["enabled"]
     if asked.get("name", row["name"]) != row["name"]:
+        url_safe(tx.cloud.settings.identity.project_name_url_safe, asked["name"])
         _must_be_free(tx, asked["name"], row["domain_id"])
     tx.set(row, taken=_taken(asked.get("name"), "another"), **values)
     if was_enabled and not row["enabled"]:
@@ -323,7 +324,9 @@ def _taken(name: str | None, other_id: str) -> Error:
 
 
 ROUTES = (
-    Route("GET", "/projects", index, "identity:list_projects", target=own, fields=LISTED),
+    Route(
+        "GET", "/projects", index, "identity:list_projects", target=own, query="projects.index", fields=LISTED
+    ),
     Route(
         "POST",
         "/projects",

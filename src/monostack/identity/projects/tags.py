@@ -23,7 +23,10 @@ def index(request: Request, db: Db) -> dict:
 
 def replace(request: Request, tx: Tx) -> dict:
     row = _changeable(request, tx)
-    tx.set(row, tags=_checked(request.body.get("tags") or []))
+    asked = request.body.get("tags") if isinstance(request.body, dict) else None
+    if not isinstance(asked, list):
+        raise bad("'tags' is a required property: a list of texts.")
+    tx.set(row, tags=_checked(asked))
     return _answer(request, row["tags"])
 
 

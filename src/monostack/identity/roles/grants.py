@@ -17,9 +17,8 @@ from monostack.identity.federation.tables import EXPIRING_MEMBERSHIPS
 from monostack.identity.tables import ASSIGNMENTS, IMPLIED_ROLES, MEMBERSHIPS, PROJECTS, ROLES
 from monostack.kit.db import Db, Row, query
 
-DEPTH = 5
-"""How many projects may stand above one another in a domain."""
-LONGEST_CHAIN = 8
+AT_ONCE = 8
+"""How many targets one statement asks for: a project and what usually stands above it."""
 SYSTEM = "system"
 
 _groups = sa.select(MEMBERSHIPS.c.group_id).where(MEMBERSHIPS.c.user_id == sa.bindparam("user_id"))
@@ -34,7 +33,7 @@ _actor = sa.or_(
 _OF_USER = query(sa.select(ASSIGNMENTS).where(_actor), ASSIGNMENTS)
 _OF_USER_ON = query(
     sa.select(ASSIGNMENTS).where(
-        _actor, ASSIGNMENTS.c.target_id.in_([sa.bindparam(f"target_{n}") for n in range(LONGEST_CHAIN)])
+        _actor, ASSIGNMENTS.c.target_id.in_([sa.bindparam(f"target_{n}") for n in range(AT_ONCE)])
     ),
     ASSIGNMENTS,
 )
@@ -92,12 +91,15 @@ def on_system(db: Db, user_id: str, group_ids: Collection[str] = ()) -> set[str]
 
 
 def _on(db: Db, user_id: str, targets: list[str], group_ids: Collection[str]) -> list[Row]:
-    more = []
+    out = []
     if group_ids:
-        more = db.all(ASSIGNMENTS, actor_kind="group", actor_id=list(group_ids), target_id=targets)
-    targets = (targets + targets[:1] * LONGEST_CHAIN)[:LONGEST_CHAIN]
-    named = {f"target_{n}": target for n, target in enumerate(targets)}
-    return db.run(_OF_USER_ON, user_id=user_id, now=db.now, **named) + more
+        out = db.all(ASSIGNMENTS, actor_kind="group", actor_id=list(group_ids), target_id=targets)
+    for start in range(0, len(targets), AT_ONCE):
+        some = targets[start : start + AT_ONCE]
+        some += some[:1] * (AT_ONCE - len(some))
+        named = {f"target_{n}": target for n, target in enumerate(some)}
+        out += db.run(_OF_USER_ON, user_id=user_id, now=db.now, **named)
+    return out
 
 
 def implications(db: Db) -> dict[str, list[str]]:
