@@ -4,10 +4,17 @@ They are kept and shown for clients that read them; the services here have quota
 a registered one of the same service, region and resource, which then can neither be deleted nor changed into
 another.
 
+How limits in a tree of projects go together is a setting, the model. In the flat one they do not. In the one
+of two strict levels no project has more than its domain, whose limit is its own or the registered default;
+only domains and the projects directly in them, and those below, are such levels. Less than nothing means
+without limit, and is more than any number.
+
 Source: identity API reference, "Unified Limits"; what a current identity service answers.
 """
 
 from __future__ import annotations
+
+import math
 
 from monostack.identity.attributes import asked_for, bad, taken
 from monostack.identity.tables import LIMITS, PROJECTS, REGIONS, REGISTERED_LIMITS, SERVICES
@@ -19,10 +26,13 @@ from monostack.kit.resource import Field, Route
 
 WHAT = ("service_id", "region_id", "resource_name")
 """What is limited. No region is the empty text, as in every unique index of identity."""
-MODEL = {
-    "name": "flat",
-    "description": "Limit enforcement and validation does not take project hierarchy into consideration.",
+FLAT, TWO_LEVELS = "flat", "strict_two_level"
+MODELS = {
+    FLAT: "Limit enforcement and validation does not take project hierarchy into consideration.",
+    TWO_LEVELS: "This model requires project hierarchy never exceeds a depth of two",
 }
+LEVELS = 2
+"""How many projects, the domain counted, may stand above one in the model of two levels."""
 
 REGISTERED = (
     Field("id"),
@@ -127,7 +137,13 @@ def _unknown(name: str, kind: str) -> Error:
 
 
 def model(request: Request, db: Db) -> dict:
-    return {"model": MODEL}
+    name = model_of(db)
+    return {"model": {"name": name, "description": MODELS[name]}}
+
+
+def model_of(db: Db) -> str:
+    """The model of the settings."""
+    return db.cloud.settings.identity.limit_enforcement_model
 
 
 def target(request: Request, db: Db) -> dict:
@@ -168,6 +184,8 @@ def create(request: Request, tx: Tx) -> dict:
             words = "Unable to create a limit that has no corresponding registered limit."
             raise Error(403, "Forbidden", words)
         rows.append(_insert(tx, asked, what))
+    for row in rows:
+        _must_fit(tx, row)
     request.subject = rows[0]["id"]
     return {"limits": request.render_all(SHOWN, rows)}
 
@@ -192,10 +210,49 @@ def _insert(tx: Tx, asked: dict, what: dict) -> Row:
     )
 
 
+def _must_fit(tx: Tx, row: Row) -> None:
+    """Refuse a project's limit above its domain's, and a domain's below one of its projects'."""
+    if model_of(tx) != TWO_LEVELS:
+        return
+    what = {name: row[name] for name in WHAT}
+    if row["project_id"] is not None:
+        parent_id = tx.one(PROJECTS, id=row["project_id"])["parent_id"]
+        above = _of_domain(tx, parent_id, what)
+        fits = above is None or _size(row["resource_limit"]) <= _size(above)
+    else:
+        inside = [project["id"] for project in tx.all(PROJECTS, domain_id=row["domain_id"])]
+        below = tx.all(LIMITS, project_id=inside, **what) if inside else []
+        fits = all(_size(each["resource_limit"]) <= _size(row["resource_limit"]) for each in below)
+    if not fits:
+        level = "project_id" if row["project_id"] is not None else "domain_id"
+        words = (
+            f"Invalid resource limit: The resource limit ({level}: {row['owner_id']}, resource_name: "
+            f"{row['resource_name']}, resource_limit: {row['resource_limit']}, service_id: "
+            f"{row['service_id']}, region_id: {row['region_id'] or None}) doesn't satisfy current hierarchy "
+            "model."
+        )
+        raise Error(403, "Forbidden", words)
+
+
+def _of_domain(tx: Tx, id: str, what: dict) -> int | None:  # noqa: A002 - the field's word
+    """What a domain is limited to; None for what is no domain."""
+    if tx.one(PROJECTS, id=id, is_domain=True) is None:
+        return None
+    own = tx.one(LIMITS, domain_id=id, **what)
+    if own is not None:
+        return own["resource_limit"]
+    return tx.one(REGISTERED_LIMITS, **what)["default_limit"]
+
+
+def _size(limit: int) -> float:
+    return math.inf if limit < 0 else limit
+
+
 def update(request: Request, tx: Tx) -> dict:
     asked = asked_for(request, "limit")
     row = _find(request, tx)
     tx.set(row, **{name: asked[name] for name in ("resource_limit", "description") if name in asked})
+    _must_fit(tx, row)
     return {"limit": request.render(SHOWN, row)}
 
 

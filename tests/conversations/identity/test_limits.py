@@ -133,3 +133,53 @@ def test_limits_go_with_their_project_and_service(admin, service, registered, ma
     assert admin.get(f"/limits/{made['id']}").status_code == 404
     admin.delete(f"/services/{service}").raise_for_status()
     assert admin.get("/registered_limits").json()["registered_limits"] == []
+
+
+@pytest.fixture
+def two_levels(world):
+    world.cloud.settings.identity.limit_enforcement_model = "strict_two_level"
+    yield
+    world.cloud.settings.identity.limit_enforcement_model = "flat"
+
+
+def test_in_two_levels_no_project_has_more_than_its_domain(
+    admin, service, registered, two_levels, make, promised
+):
+    model = promised("limits_model.index", admin.get("/limits/model"))["model"]
+    assert model["name"] == "strict_two_level"
+    domain = make("domain", name="d")["id"]
+    first = make("project", name="first", domain_id=domain)["id"]
+    second = make("project", name="second", domain_id=domain)["id"]
+
+    def ask(value, **whose):
+        return admin.post("/limits", json=limit(service, resource_limit=value, **whose))
+
+    refused = ask(6, project_id=first)
+    assert (refused.status_code, "doesn't satisfy" in refused.text) == (403, True), "5 is registered"
+    assert ask(-1, project_id=first).status_code == 403
+    of_first = ask(5, project_id=first).json()["limits"][0]["id"]
+    assert ask(4, domain_id=domain).status_code == 403, "a project has more"
+    whole = {
+        "limits": [
+            limit(service, project_id=second)["limits"][0],
+            limit(service, domain_id=domain)["limits"][0],
+        ]
+    }
+    assert admin.post("/limits", json=whole).status_code == 201, "9 for both, in one request"
+    of_domain = admin.get("/limits", params={"domain_id": domain}).json()["limits"][0]["id"]
+
+    def change(id, value):  # noqa: A002
+        return admin.patch(f"/limits/{id}", json={"limit": {"resource_limit": value}}).status_code
+
+    assert change(of_first, 10) == 403
+    assert change(of_domain, 8) == 403
+    assert change(of_domain, -1) == 200
+    assert change(of_first, 10) == 200
+    assert change(of_domain, 9) == 403
+    assert admin.get(f"/limits/{of_first}").json()["limit"]["resource_limit"] == 10
+
+
+def test_in_two_levels_trees_are_two_deep(admin, two_levels, make):
+    child = make("project", name="b", parent_id=make("project", name="a")["id"])["id"]
+    refused = admin.post("/projects", json={"project": {"name": "c", "parent_id": child}})
+    assert (refused.status_code, "Max hierarchy depth" in refused.text) == (403, True)

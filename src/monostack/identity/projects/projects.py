@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from monostack.identity import removal
+from monostack.identity import limits, removal
 from monostack.identity.attributes import (
     asked_for,
     bad,
@@ -234,8 +234,14 @@ def _check_parent(tx: Tx, domain_id: str, parent_id: str) -> None:
     for row in above:
         if not row["enabled"]:
             raise bad(f"cannot create a project in a branch containing a disabled project: {row['id']}")
-    if len(above) > tx.cloud.settings.identity.max_project_tree_depth:
+    if len(above) > _depth(tx):
         raise Error(403, "Forbidden", f"Max hierarchy depth reached for {parent_id} branch.")
+
+
+def _depth(db: Db) -> int:
+    """How many may stand above a project, the domain counted."""
+    most = db.cloud.settings.identity.max_project_tree_depth
+    return min(most, limits.LEVELS) if limits.model_of(db) == limits.TWO_LEVELS else most
 
 
 def update(request: Request, tx: Tx) -> dict:
