@@ -77,7 +77,10 @@ class Cloud:
         self.state_lock = None
         self.engine: Any = None
         self.app: App | None = None
-        self.watching: dict[str, Callable[[], bool]] = {"policy.yaml": self._look_at_policy}
+        self.watching: dict[str, Callable[[], bool]] = {
+            "policy.yaml": self._look_at_policy,
+            "database": lambda: self.engine.written_elsewhere(),
+        }
         self._watch: asyncio.Task | None = None
 
     # `watching` are looked at twice a second: files that an operator or another process may change; true

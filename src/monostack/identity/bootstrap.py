@@ -21,28 +21,14 @@ from typing import TYPE_CHECKING
 from monostack.identity.authentication import passwords, verified, verifying
 from monostack.identity.authentication.attempts import Attempts
 from monostack.identity.catalog.catalog import Kept
-from monostack.identity.roles import grants
-from monostack.identity.tables import (
-    ASSIGNMENTS,
-    ENDPOINTS,
-    IMPLIED_ROLES,
-    PROJECTS,
-    REGIONS,
-    ROLES,
-    SERVICES,
-    USERS,
-)
+from monostack.identity.foundation import DEFAULT_DOMAIN, INTERFACES, Foundation
+from monostack.identity.tables import ENDPOINTS, PROJECTS, SERVICES
 from monostack.identity.tokens import keys, providers, tokens
 from monostack.kit.db import Tx
 
 if TYPE_CHECKING:
     from monostack.cloud import Cloud
     from monostack.identity.ldap.directories import Directories
-
-DEFAULT_DOMAIN = "default"
-ROLE_CHAIN = ("admin", "manager", "member", "reader")
-"""Each implies the next."""
-INTERFACES = ("public", "internal", "admin")
 
 
 class Runtime:
@@ -97,59 +83,28 @@ def bootstrap(tx: Tx, cloud: Cloud) -> None:
     cloud.first_passwords = {}
     if tx.one(PROJECTS, id=DEFAULT_DOMAIN) is None:
         _first_start(tx, cloud)
-    _region(tx, cloud.settings.region)
+    Foundation(tx).region(cloud.settings.region)
     for service in cloud.services:
         _in_catalog(tx, cloud, service)
 
 
 def _first_start(tx: Tx, cloud: Cloud) -> None:
-    tx.insert(
-        PROJECTS,
-        id=DEFAULT_DOMAIN,
-        name="Default",
-        domain_id="",
-        is_domain=True,
-        enabled=True,
-        description="The default domain",
-        tags=[],
-        options={},
-        extra={},
-    )
-    projects = {
-        name: tx.insert(
-            PROJECTS,
-            name=name,
-            domain_id=DEFAULT_DOMAIN,
-            parent_id=DEFAULT_DOMAIN,
-            is_domain=False,
-            enabled=True,
-            description=description,
-            tags=[],
-            options={},
-            extra={},
-        )["id"]
-        for name, description in (
-            ("admin", "Bootstrap project for initializing the cloud."),
-            ("demo", ""),
-            ("service", ""),
-        )
-    }
-    roles = {
-        name: tx.insert(ROLES, name=name, domain_id="", options={"immutable": True}, extra={})["id"]
-        for name in (*ROLE_CHAIN, "service")
-    }
-    for prior, implied in zip(ROLE_CHAIN, ROLE_CHAIN[1:], strict=False):
-        tx.insert(IMPLIED_ROLES, prior_role_id=roles[prior], implied_role_id=roles[implied])
-    users = _users(tx, cloud)
-    _assign(tx, users["admin"], "project", projects["admin"], roles["admin"])
-    _assign(tx, users["admin"], "project", projects["demo"], roles["admin"])
-    _assign(tx, users["admin"], "domain", DEFAULT_DOMAIN, roles["admin"])
-    _assign(tx, users["admin"], "system", grants.SYSTEM, roles["admin"])
-    _assign(tx, users["demo"], "project", projects["demo"], roles["member"])
+    made = Foundation(tx)
+    made.domain()
+    admins = made.project("admin", "Bootstrap project for initializing the cloud.")
+    demos = made.project("demo")
+    made.project("service")
+    roles = made.roles()
+    hashes = _hashes(cloud)
+    admin, demo = (made.user(name, hashes[name]) for name in ("admin", "demo"))
+    made.administer(admin, admins, roles["admin"])
+    made.assign(admin, "project", demos, roles["admin"])
+    made.assign(admin, "domain", DEFAULT_DOMAIN, roles["admin"])
+    made.assign(demo, "project", demos, roles["member"])
 
 
-def _users(tx: Tx, cloud: Cloud) -> dict[str, str]:
-    """Make the users admin and demo: name -> id."""
+def _hashes(cloud: Cloud) -> dict[str, str]:
+    """The hashes of the first passwords, by the users' names."""
     settings = cloud.settings.identity
     chosen = {
         "admin": settings.admin_password or secrets.token_urlsafe(15),
@@ -159,38 +114,9 @@ def _users(tx: Tx, cloud: Cloud) -> dict[str, str]:
     def hashed(password: str) -> str:
         return passwords.hashed(password, cloud.identity.recipe)
 
-    with ThreadPoolExecutor(len(chosen)) as pool:
-        hashes = dict(zip(chosen, pool.map(hashed, chosen.values()), strict=True))
     cloud.first_passwords = chosen
-    return {
-        name: tx.insert(
-            USERS,
-            name=name,
-            domain_id=DEFAULT_DOMAIN,
-            enabled=True,
-            password_hash=hashes[name],
-            options={},
-            extra={},
-        )["id"]
-        for name in chosen
-    }
-
-
-def _assign(tx: Tx, user_id: str, kind: str, target_id: str, role_id: str) -> None:
-    tx.insert(
-        ASSIGNMENTS,
-        actor_kind="user",
-        actor_id=user_id,
-        target_kind=kind,
-        target_id=target_id,
-        role_id=role_id,
-        inherited=False,
-    )
-
-
-def _region(tx: Tx, region: str) -> None:
-    if tx.one(REGIONS, id=region) is None:
-        tx.insert(REGIONS, id=region, description="", extra={})
+    with ThreadPoolExecutor(len(chosen)) as pool:
+        return dict(zip(chosen, pool.map(hashed, chosen.values()), strict=True))
 
 
 def _in_catalog(tx: Tx, cloud: Cloud, service) -> None:

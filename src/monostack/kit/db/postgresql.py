@@ -171,6 +171,10 @@ class PostgresEngine:
             raise error
         return result
 
+    def written_elsewhere(self) -> bool:
+        """Never to be asked for: what others end here is in the epoch that each transaction reads."""
+        return False
+
     def _write(self, function: Callable, args: tuple) -> tuple[Any, BaseException | None, list]:
         connection = self._connection()
         for attempt in range(TRIES):

@@ -142,6 +142,7 @@ class SqliteEngine:
         self.busy = False
         self.committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self.closed = False
+        self.data_version: int | None = None
 
     # reading
 
@@ -189,6 +190,15 @@ class SqliteEngine:
         for effect, args in item.effects:
             effect(*args)
         return item.result
+
+    def written_elsewhere(self) -> bool:
+        """Whether another process has written since the last look: an operator's command, beside the
+        cloud."""
+        if self.busy:
+            return False  # the connection is in use: at the next look
+        version = self.writer.raw.execute("pragma data_version").fetchone()[0]
+        known, self.data_version = self.data_version, version
+        return known not in (None, version)
 
     def _batch(self) -> None:
         items: list[Item] = []
