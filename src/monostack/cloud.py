@@ -31,6 +31,7 @@ from monostack.kit.ids import new_uuid
 from monostack.kit.loops import Loops
 from monostack.kit.policy import Policy
 from monostack.kit.processes import LEASES, PROCESSES, Processes
+from monostack.kit.questions import QUESTIONS, Questions
 from monostack.kit.resource import Service
 from monostack.settings import Settings
 
@@ -38,7 +39,17 @@ ORDER = ("identity", "placement", "image", "network", "compute")
 """The services, lowest first: each may call those before it."""
 
 ABOUT = Table("cloud", Column("name", String(64), primary_key=True), Column("value", Text))
-KIT_TABLES = (ABOUT, EPOCHS, PROCESSES, LEASES, events.EVENTS, quota.LIMITS, quota.LOCKS, agents.HOSTS)
+KIT_TABLES = (
+    ABOUT,
+    EPOCHS,
+    PROCESSES,
+    LEASES,
+    QUESTIONS,
+    events.EVENTS,
+    quota.LIMITS,
+    quota.LOCKS,
+    agents.HOSTS,
+)
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +74,7 @@ class Cloud:
         self.cpu = CpuPool()
         self.processes = Processes(self)
         self.hints = Hints(self)
+        self.questions = Questions(self)
         self.loops = Loops(self)
         self.hub = agents.Hub(self)
         self.policies: dict[str, Policy] = {}

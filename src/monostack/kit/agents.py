@@ -47,6 +47,7 @@ HOSTS = Table(
     Column("networking", JSON),
     Column("unknown_things", JSON),
     Column("refused_facts", JSON),
+    Column("process", String(64)),
     Column("up", Boolean),
     *stamps(),
 )
@@ -125,6 +126,7 @@ class Hub:
             "inventory": body["inventory"],
             "networking": body.get("networking"),
             "refused_facts": [],
+            "process": self.cloud.processes.id,
             "up": True,
         }
         row = tx.one(HOSTS, name=body["host"])
@@ -286,6 +288,13 @@ class Hub:
         if event is not None:
             event.set()
 
+    async def _demand_agent(self, host: str | None) -> None:
+        """Raise Error 503 unless another living process has the host's agent."""
+        others = self.cloud.processes.others
+        row = await self.cloud.engine.read(lambda db: db.one(HOSTS, name=host)) if others else None
+        if row is None or row["process"] not in others:
+            raise Error(503, "ServiceUnavailable", f"Host {host} does not answer: is its agent running?")
+
     async def ask(
         self,
         host: str | None,
@@ -298,9 +307,10 @@ class Hub:
         """A question about a part; raises Error 503 when the host does not answer, LookupError when it knows
         nothing of the part."""
         answer = self.answerers.get(host or "")
-        if answer is None:
-            raise Error(503, "ServiceUnavailable", f"Host {host} does not answer: is its agent running?")
         try:
+            if answer is None:
+                await self._demand_agent(host)
+                return await self.cloud.questions.ask(host, [kind, id, question, args], timeout)
             async with asyncio.timeout(timeout):
                 return await answer(kind, id, question, args)
         except TimeoutError:

@@ -35,6 +35,7 @@ class Hints:
         self._loops: set[str] = set()
         self._hosts: dict[str, dict[tuple[str, str], None]] = {}
         self._joined = False
+        self._told: list[dict[str, str]] = []
         self._tasks: list[asyncio.Task] = []
         self._going: asyncio.TimerHandle | None = None
 
@@ -64,6 +65,12 @@ class Hints:
             self._hosts.setdefault(host, {}).update(dict.fromkeys(parts))
             self._soon()
 
+    def tell(self, what: str, about: str) -> None:
+        """Tell one thing by its name: a question was `asked` of a host, or `answered`."""
+        if self.cloud.processes.others:
+            self._told.append({what: about})
+            self._soon()
+
     def _soon(self) -> None:
         if self._going is None:
             self._going = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._go)
@@ -78,6 +85,8 @@ class Hints:
         loops, hosts, joined = sorted(self._loops), self._hosts, self._joined
         self._loops, self._hosts, self._joined = set(), {}, False
         bodies: list[dict[str, Any]] = [{"loops": loops}] if loops or joined else []
+        told, self._told = self._told, []
+        bodies += told
         for host, parts in hosts.items():
             keys = list(parts)
             for start in range(0, max(len(keys), 1), KEYS):
@@ -99,6 +108,10 @@ class Hints:
             self.cloud.processes.heard_of(body["from"])
             for name in body.get("loops", ()):
                 self.cloud.loops.wake_here(name)
+            if "asked" in body and body["asked"] in self.cloud.hub.answerers:
+                self._tasks.append(asyncio.create_task(self.cloud.questions.look(), name="questions"))
+            if "answered" in body:
+                self.cloud.questions.answered(body["answered"])
             if "host" in body:
                 self.cloud.hub.wake_here(body["host"], [(kind, id) for kind, id in body["parts"]])
         except (msgspec.DecodeError, LookupError, TypeError, ValueError) as reason:

@@ -139,6 +139,8 @@ class Processes:
         self.others, self._held, self._until = others, held, started + HELD_SECONDS
         for name in held - before:
             self.cloud.loops.wake(name)
+        if others:
+            await self.cloud.questions.look()
 
     def _beaten(self, tx: Tx, now: float) -> tuple[frozenset[str], frozenset[str]]:
         """Count up our beat, bury the dead, take what they held; the other living, and our loops."""
