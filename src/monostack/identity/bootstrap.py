@@ -39,6 +39,8 @@ class Runtime:
         self.credential_keys = keys.Keys(cloud.state / "credential-keys")
         self.verified = verified.Verified()
         self.catalogs = Kept()
+        self.borne: dict[tuple, tuple] = {}
+        """What tokens.py keeps."""
         self._cloud = cloud
         self._keys_seen = self.tokens.look_again()
         cloud.watching["keys of tokens"] = self._look_at_keys

@@ -23,7 +23,7 @@ from monostack.identity.authentication.verifying import refused
 from monostack.identity.tables import USERS
 from monostack.identity.tokens import tokens
 from monostack.identity.tokens.claims import Claims, new_audit_id
-from monostack.identity.users import sources
+from monostack.identity.users import sources, standing
 from monostack.kit.clock import seconds
 from monostack.kit.context import Context
 from monostack.kit.db import Db, Row, Tx
@@ -72,7 +72,7 @@ def _answer(db: Db, request: Request, login: Login, proofs: list[Proof]) -> Resp
     for proof in proofs:
         proof.still(db)
     user = db.one(USERS, id=proofs[0].user_id)
-    if user is None:
+    if user is None or any(_overtaken(db, user, proof) for proof in proofs):
         raise refused()
     methods = [name for proof in proofs for name in proof.methods]
     receipt = receipts.presented(request)
@@ -90,6 +90,13 @@ def _answer(db: Db, request: Request, login: Login, proofs: list[Proof]) -> Resp
     if "nocatalog" not in request.query and "roles" in body:
         body = with_catalog(db, body)
     return Response(201, {"token": body}, [("X-Subject-Token", token)])
+
+
+def _overtaken(db: Db, user: Row, proof: Proof) -> bool:
+    """Whether the user's tokens were ended, or his account was locked, since he proved himself."""
+    return proof.epoch is not None and (
+        proof.epoch != (user["epoch"] or 0) or standing.locked(db.cloud, user)
+    )
 
 
 def _issue(

@@ -37,6 +37,8 @@ from monostack.kit.db import Db, Row, Tx, lt, query
 from monostack.kit.loops import Done
 from monostack.kit.resource import Loop
 
+KEPT, KEPT_SECONDS = 10_000, 1.0
+
 _REVOKED = query(
     sa.select(sa.literal(1))
     .where(
@@ -66,6 +68,42 @@ def issue(db: Db, claims: Claims) -> tuple[str, dict] | None:
 def _describe(db: Db, claims: Claims) -> tuple[dict, int] | None:
     """The token as the wire shows it, without the catalogue, and the sum of the epochs of what it stands on;
     None when the rows do not bear it (any more)."""
+    found = _borne(db, claims)
+    if found is None:
+        return None
+    told, epoch = found
+    said = {
+        "methods": list(claims.methods),
+        "audit_ids": claims.audit_ids,
+        "expires_at": _whole(claims.expires),
+        "issued_at": _whole(claims.issued),
+    }
+    return said | told, epoch
+
+
+def _borne(db: Db, claims: Claims) -> tuple[dict, int] | None:
+    """What the rows say of whoever has such a token, and their epochs.
+
+    It is the same for all tokens of a user for one scope, so it is kept: until anything changes that tokens
+    are judged by (`db.epoch`), and for a second, because some of it ends by the clock. What is borrowed or
+    vouched for is looked at each time, and so is what a transaction sees that may never be committed."""
+    if db.writes or claims.credential_id or claims.trust_id or claims.more:
+        return _look(db, claims)
+    kept, key = db.cloud.identity.borne, (claims.user_id, claims.scope, claims.target_id)
+    now = db.cloud.clock.time()
+    found = kept.get(key)
+    if found is not None and found[0] == db.epoch and found[1] <= now < found[1] + KEPT_SECONDS:
+        return found[2]
+    borne = _look(db, claims)
+    if borne is not None:
+        if len(kept) >= KEPT:
+            kept.clear()
+        kept[key] = db.epoch, now, borne
+    return borne
+
+
+def _look(db: Db, claims: Claims) -> tuple[dict, int] | None:
+    """What the rows say, read from them."""
     found = _enabled_user(db, claims.user_id)
     if found is None:
         return None
@@ -84,16 +122,12 @@ def _describe(db: Db, claims: Claims) -> tuple[dict, int] | None:
         if trust["impersonation"]:
             user, domain = trustor
     body = {
-        "methods": list(claims.methods),
         "user": {
             "domain": _named(domain),
             "id": user["id"],
             "name": user["name"],
             "password_expires_at": user["password_expires_at"],
         },
-        "audit_ids": claims.audit_ids,
-        "expires_at": _whole(claims.expires),
-        "issued_at": _whole(claims.issued),
     }
     if vouched and trust is None:
         del body["user"]["password_expires_at"]

@@ -28,16 +28,18 @@ class Proof:
     """Who it is, as a method proved it, and what that does to the token.
 
     `methods` are the names that the token will say. `still(db)` looks again, in the snapshot in which the
-    token is made, whether what was proved is still so (a password may have been changed meanwhile), and
-    raises the refusal. The token ends at `ends` (microseconds since the epoch) at the latest, and is of the
-    chain of tokens `chain_id`. `scope` is a pair like ("project", id) where the method dictates it;
-    `default_project` says whether the user's default project is tried when nothing is said about scope.
-    `claims` are further fields of the token's Claims, `more` what goes into its `more`.
+    token is made, whether what was proved is still so, and raises the refusal. `epoch` is that of the user's
+    row when his secret was compared: what ends his tokens, or locks his account, ends a login that has got
+    half way. The token ends at `ends` (microseconds since the epoch) at the latest, and is of the chain of
+    tokens `chain_id`. `scope` is a pair like ("project", id) where the method dictates it; `default_project`
+    says whether the user's default project is tried when nothing is said about scope. `claims` are further
+    fields of the token's Claims, `more` what goes into its `more`.
     """
 
     user_id: str
     methods: tuple[str, ...]
     still: Callable[[Db], None] = _stands
+    epoch: int | None = None
     ends: int | None = None
     chain_id: str | None = None
     scope: tuple[str, str | None] | None = None

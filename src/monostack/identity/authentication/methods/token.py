@@ -48,7 +48,7 @@ async def prove(ctx: Context, asked: tuple[str, bool]) -> Proof:
     return Proof(
         origin.user_id,
         tuple(dict.fromkeys((*origin.methods, NAME))),
-        still=lambda db: _claims(db, token) and None,
+        still=lambda db: _still(db, token),
         ends=origin.expires,
         chain_id=origin.chain_id,
         more=origin.more,
@@ -58,9 +58,18 @@ async def prove(ctx: Context, asked: tuple[str, bool]) -> Proof:
 def _claims(db: Db, token: str) -> Claims:
     """What the token says; raises Error when it is not valid."""
     claims = tokens.claims_of(db, token) if token else None
-    if claims is None or tokens.validate(db, token) is None:
+    if claims is None or not _valid(db, token):
         raise not_valid(db, token)
     return claims
+
+
+def _still(db: Db, token: str) -> None:
+    if not _valid(db, token):
+        raise not_valid(db, token)
+
+
+def _valid(db: Db, token: str) -> bool:
+    return db.cloud.auth.caller(db, token) is not None
 
 
 def not_valid(db: Db, token: str | None) -> Error:

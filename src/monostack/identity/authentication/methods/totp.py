@@ -44,7 +44,7 @@ async def prove(ctx: Context, asked: dict[str, Any]) -> Proof:
     who = user["id"] if user else naming.told(asked)
     attempts.admit(who, address)
     if await ctx.write(_use, user, asked.get("passcode")):
-        return Proof(user["id"], (NAME,))
+        return Proof(user["id"], (NAME,), epoch=user["epoch"] or 0)
     attempts.failed(who, address)
     raise refused()
 
