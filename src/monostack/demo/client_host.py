@@ -97,13 +97,21 @@ def _in_child(shell, program: str, asked: dict) -> None:
     sys.argv = [program, *asked["words"]]
     status = 1
     try:
-        status = (shell.main() if program == "glance" else shell.main(asked["words"])) or 0
+        status = _told((shell.main() if program == "glance" else shell.main(asked["words"])) or 0)
+    except SystemExit as ended:
+        status = _told(ended.code or 0)
+    finally:
         sys.stdout.flush()
         sys.stderr.flush()
-    except SystemExit as ended:
-        status = ended.code if isinstance(ended.code, int) else 1
-    finally:
         os._exit(status & 255)
+
+
+def _told(code: object) -> int:
+    """The status; what is no number is said, and fails, as sys.exit has it."""
+    if isinstance(code, int):
+        return code
+    print(code, file=sys.stderr)
+    return 1
 
 
 def _type(terminal: int, lines: list[str]) -> None:
