@@ -122,6 +122,9 @@ class Image:
     property_protection_file: str = ""
     property_protection_rule_format: str = "roles"
     stock_metadefs: bool = True
+    cache: bool = True
+    cache_dir: str = ""
+    cache_max_bytes: int = 10 << 30
 
 
 @dataclass

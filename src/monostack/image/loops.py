@@ -2,7 +2,7 @@
 
 import asyncio
 
-from monostack.image import blobs, importing, stores
+from monostack.image import blobs, cache, importing, stores
 from monostack.image.tables import TASKS
 from monostack.kit.db import lt
 from monostack.kit.resource import Loop
@@ -16,8 +16,8 @@ def housekeeping(row, tx):
 
 def _sweep(cloud) -> None:
     home = stores.of(cloud)
-    for store in (home.staging, *home.named.values()):
+    for store in (home.staging, home.cache, *home.named.values()):
         asyncio.get_running_loop().run_in_executor(None, store.sweep)
 
 
-LOOPS = (*blobs.LOOPS, *importing.LOOPS, Loop("image.housekeeping", housekeeping, every=600.0))
+LOOPS = (*blobs.LOOPS, *cache.LOOPS, *importing.LOOPS, Loop("image.housekeeping", housekeeping, every=600.0))

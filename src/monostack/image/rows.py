@@ -3,7 +3,7 @@
 from typing import Any
 
 from monostack.image import blobs
-from monostack.image.tables import IMAGES, MEMBERS, PROPERTIES, TAGS
+from monostack.image.tables import CACHED, IMAGES, MEMBERS, PROPERTIES, TAGS
 from monostack.kit.errors import Error
 
 HASH = "sha512"
@@ -54,7 +54,7 @@ def _add(tx, image_id: str, properties: dict[str, str], tags: list[str]) -> None
 
 def delete(tx, row: dict) -> None:
     """End an image and doom its data. The row stays, so that its id is not given out again."""
-    for table in (PROPERTIES, TAGS, MEMBERS):
+    for table in (PROPERTIES, TAGS, MEMBERS, CACHED):
         tx.delete_all(table, image_id=row["id"])
     tx.set(
         row,

@@ -4,6 +4,7 @@ from monostack import identity
 from monostack.image import blobs, importing, loops, reading, stock, stores, tables, upgrading
 from monostack.image.api import (
     actions,
+    cache,
     data,
     documents,
     images,
@@ -27,6 +28,7 @@ ROOMS = (
     imports,
     placing,
     actions,
+    cache,
     tags,
     members,
     info,

@@ -19,6 +19,7 @@ from monostack.kit.db import (
     String,
     Table,
     Text,
+    Time,
     due,
     live,
     stamps,
@@ -134,4 +135,19 @@ DEFINITIONS = Table(
 )
 DEFINITIONS.info["stamp_updated"] = True
 
-ALL = (IMAGES, BLOBS, PROPERTIES, TAGS, MEMBERS, TASKS, NAMESPACES, DEFINITIONS)
+CACHED = Table(
+    "image_cached",
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("image_id", String(64), nullable=False, unique=True),
+    Column("status", String(10)),
+    Column("token", String(64)),
+    Column("key", Text),
+    Column("size", BigInteger),
+    Column("hits", Integer, default=lambda: 0),
+    Column("accessed_at", Time),
+    *stamps(),
+    *due(),
+)
+"""Images in the cache: queued until a loop has brought their data, then cached."""
+
+ALL = (IMAGES, BLOBS, CACHED, PROPERTIES, TAGS, MEMBERS, TASKS, NAMESPACES, DEFINITIONS)

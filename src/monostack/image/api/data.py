@@ -2,7 +2,7 @@
 
 import re
 
-from monostack.image import imports, reading, upload
+from monostack.image import cache, imports, reading, upload
 from monostack.image.sight import find, target
 from monostack.image.wire import forbidden, too_large
 from monostack.kit.errors import Error
@@ -57,10 +57,20 @@ async def get(request, ctx):
         length, status = last - first + 1, 206
         headers.append(("Content-Range", f"bytes {first}-{last}/{size}"))
     headers.append(("Content-Length", str(length)))
-    path, chunks = await reading.open_data(ctx.cloud, row["places"], first, length)
+    cached = await ctx.read(cache.places, row["id"])
+    path, chunks = await reading.open_data(ctx.cloud, [*cached, *row["places"]], first, length)
+    await _tell_cache(ctx, row, bool(cached), path is None)
     if path is not None:
         return Response(status, headers=headers, file=str(path), offset=first, length=length)
     return Response(status, headers=headers, stream=chunks)
+
+
+async def _tell_cache(ctx, row: dict, cached: bool, far: bool) -> None:
+    """Count what came out of the cache; let what came from far away be in it next time."""
+    if cached:
+        await ctx.write(cache.hit, row["id"])
+    elif far and cache.enabled(ctx.cloud):
+        await ctx.write(cache.queue, row["id"])
 
 
 def _found(db, request) -> dict:

@@ -3,15 +3,16 @@ both."""
 
 from monostack.kit.resource import PUBLIC, Response, Route
 
-NEWEST = 18
+WITH_CACHE, WITHOUT = 18, 17
 
 
 def _document(request) -> dict:
+    newest = WITH_CACHE if request.cloud.settings.image.cache else WITHOUT
     links = [{"rel": "self", "href": request.base + "/v2/"}]
     return {
         "versions": [
-            {"id": f"v2.{minor}", "status": "CURRENT" if minor == NEWEST else "SUPPORTED", "links": links}
-            for minor in range(NEWEST, -1, -1)
+            {"id": f"v2.{minor}", "status": "CURRENT" if minor == newest else "SUPPORTED", "links": links}
+            for minor in range(newest, -1, -1)
         ]
     }
 

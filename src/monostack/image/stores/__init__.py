@@ -1,8 +1,9 @@
 """The places where data of images stand, as the operator named them.
 
 `image.stores` lists them (`NAME:TYPE`), `image.default_store` says where data go when nobody names a store,
-and `[image.store.NAME]` in monostack.toml has each one's options. Beside them there is always the staging
-store, which no user sees: files of this machine that wait for their import.
+and `[image.store.NAME]` in monostack.toml has each one's options. Beside them there are always two of
+this machine's own, which no user sees: the staging store, with files that wait for their import, and the
+cache.
 
 A type is a module with a subclass of `Store`; types that need a library import it here, when they are used.
 """
@@ -18,9 +19,10 @@ from monostack.image.stores.file import FileStore
 from monostack.image.stores.store import Missing, Store, Unavailable, Writer
 from monostack.settings import BadSetting, Image
 
-__all__ = ["STAGING", "Missing", "Store", "Stores", "Unavailable", "Writer", "of"]
+__all__ = ["CACHE", "STAGING", "Missing", "Store", "Stores", "Unavailable", "Writer", "of"]
 
 STAGING = "os_glance_staging_store"
+CACHE = "os_glance_cache_store"
 TYPES = {
     "file": "monostack.image.stores.file:FileStore",
     "http": "monostack.image.stores.http:HttpStore",
@@ -32,6 +34,7 @@ class Stores:
 
     def __init__(self, settings: Image, state: Path) -> None:
         self.staging = FileStore(STAGING, {"path": settings.staging or str(state / "staging")}, state)
+        self.cache = FileStore(CACHE, {"path": settings.cache_dir or str(state / "image-cache")}, state)
         self.named: dict[str, Store] = {}
         for word in settings.stores:
             name, _, kind = word.partition(":")
@@ -68,8 +71,8 @@ class Stores:
         return next((name for name, store in self.named.items() if store.type == "http"), None)
 
     def get(self, name: str) -> Store | None:
-        """The store of that name, the staging store included; None if the operator has taken it away."""
-        return self.staging if name == STAGING else self.named.get(name)
+        """The store of that name, our own two included; None if the operator has taken it away."""
+        return {STAGING: self.staging, CACHE: self.cache}.get(name) or self.named.get(name)
 
     def need(self, name: str) -> Store:
         """The store of that name; raises Unavailable."""
