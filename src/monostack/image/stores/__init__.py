@@ -26,6 +26,8 @@ CACHE = "os_glance_cache_store"
 TYPES = {
     "file": "monostack.image.stores.file:FileStore",
     "http": "monostack.image.stores.http:HttpStore",
+    "swift": "monostack.image.stores.swift:SwiftStore",
+    "s3": "monostack.image.stores.s3:S3Store",
 }
 
 
