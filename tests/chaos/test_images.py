@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import http.server
+import json
 import os
 import threading
 import time
@@ -15,17 +16,36 @@ from pathlib import Path
 
 import pytest
 from tests.chaos.victim import GONE, Victim
+from tests.peers import Moto, Peer, Swift
 
 import monostack
+from monostack.image.stores import Stores
 from monostack.kit import crash
+from monostack.settings import Image
 
 DATA = b"the bytes of an image, far away " * 40_000
 OCTETS = {"Content-Type": "application/octet-stream"}
-POINTS = crash.names(Path(monostack.__file__).parent / "image")
+POINTS = [
+    name
+    for name in crash.names(Path(monostack.__file__).parent / "image")
+    if not name.startswith(("image.swift.", "image.s3."))
+]
 ALL = os.environ.get("CHAOS_ALL")
 CUTS = [(name, nth) for name in POINTS for nth in ((1, 2) if ALL and "fetch" not in name else (1,))]
 CUTS += [("db.commit.after", nth) for nth in (range(1, 60) if ALL else (7, 16))]
 """With CHAOS_ALL set, every commit of the life, and points it comes by twice are cut there, too."""
+
+
+ELSEWHERE = {
+    "swift": ("image.swift.manifest.before", "image.swift.manifest.after", "image.swift.remove.after"),
+    "s3": (
+        "image.s3.put.after",
+        "image.s3.complete.before",
+        "image.s3.complete.after",
+        "image.s3.remove.before",
+    ),
+}
+"""Points of data in other servers."""
 
 
 @pytest.fixture(scope="module")
@@ -52,22 +72,27 @@ def web() -> Iterator[str]:
 class Life:
     """What a project does with its images; every step may be repeated."""
 
-    def __init__(self, victim: Victim, web: str) -> None:
+    def __init__(self, victim: Victim, web: str, data: bytes = DATA) -> None:
         self.victim = victim
         self.web = web
+        self.data = data
 
     def run(self) -> None:
         for step in (self.upload, self.stage, self.copy, self.fetch, self.take_out, self.delete):
-            deadline = time.monotonic() + 60
-            while True:
-                try:
-                    step()
-                    break
-                except GONE:
-                    assert time.monotonic() < deadline, self.victim.last_words()
-                    if not self.victim.alive:
-                        self.victim.deaths += 1
-                        assert self.victim.start(), self.victim.last_words()
+            self.insist(step)
+
+    def insist(self, step: Callable[[], None]) -> None:
+        """A death of the cloud on the way is answered by starting it and repeating the step."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                step()
+                return
+            except GONE:
+                assert time.monotonic() < deadline, self.victim.last_words()
+                if not self.victim.alive:
+                    self.victim.deaths += 1
+                    assert self.victim.start(), self.victim.last_words()
 
     def ask(self, method: str, path: str, *codes: int, **options):
         answer = self.victim.request(method, "image", path, **options)
@@ -97,13 +122,13 @@ class Life:
         )
         found = self.find(name)
         if found["status"] == "active":
-            assert self.ask("GET", f"/images/{found['id']}/file", 200).content == DATA
+            assert self.ask("GET", f"/images/{found['id']}/file", 200).content == self.data
         return found
 
     def upload(self) -> None:
         self.image("uploaded")
         while (found := self.settled("uploaded"))["status"] != "active":
-            self.ask("PUT", f"/images/{found['id']}/file", 204, 409, content=DATA, headers=OCTETS)
+            self.ask("PUT", f"/images/{found['id']}/file", 204, 409, content=self.data, headers=OCTETS)
 
     def stage(self) -> None:
         """Data come compressed and go to both stores."""
@@ -159,5 +184,66 @@ def test_cut(point, nth, web):
         Life(victim, web).run()
         assert victim.deaths >= 1, f"the life never came by {point} ({nth})"
         assert victim.settle() == []
+    finally:
+        victim.bury()
+
+
+@pytest.fixture(scope="module")
+def peers() -> Iterator[Callable[[str], Peer]]:
+    """Servers for data, started when they are first asked for."""
+    started: dict[str, Peer] = {}
+
+    def get(kind: str) -> Peer:
+        if kind not in started:
+            started[kind] = {"swift": Swift, "s3": Moto}[kind]()
+        return started[kind]
+
+    yield get
+    for peer in started.values():
+        peer.stop()
+
+
+class ShortLife(Life):
+    """Data go to another server and out of it again."""
+
+    def run(self) -> None:
+        for step in (self.upload, self.copy, self.take_out, self.delete_all):
+            self.insist(step)
+
+    def delete_all(self) -> None:
+        if found := self.find("uploaded"):
+            self.ask("DELETE", f"/images/{found['id']}", 204, 404)
+        self.until(lambda: self.victim.violations() == [])
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    ("kind", "point"),
+    [(kind, point) for kind, points in ELSEWHERE.items() for point in (points if ALL else points[1:2])],
+)
+def test_cut_on_the_way_to_another_server(kind, point, web, peers):
+    """Nothing is left there that no row names, and the copy is whole or not there."""
+    peer = peers(kind)
+    options = {"swift": {"container": "chaos"}, "s3": {"bucket": "chaos"}}[kind]
+    stores = {
+        "image.stores": f"fs:file,second:{kind}",
+        "image.store": json.dumps({"second": peer.options | options}),
+    }
+    victim = Victim(settings=stores)
+    data = DATA * (6 if point.startswith("image.s3.complete") else 1)
+    try:
+        if not victim.start(point, 1):
+            assert victim.start(), victim.last_words()
+        ShortLife(victim, web, data).run()
+        assert victim.deaths >= 1, f"the life never came by {point}"
+        assert victim.settle() == []
+        settings = Image(stores=(f"second:{kind}",), store={"second": peer.options | options})
+        store = Stores(settings, victim.state).default
+        if kind == "swift":
+            left = store._ask("GET", "", wanted=(200, 204))[1].split()
+        else:
+            left = store.ask("list_objects_v2").get("Contents", []) + store._unfinished("")
+        assert left == []
     finally:
         victim.bury()
