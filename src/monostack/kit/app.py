@@ -232,7 +232,9 @@ class App:
         public = routes is not None and any(route.rule == PUBLIC for route in routes)
         if not public and (wire.auth_first or routes is not None):
             request.caller = await self._caller(request)
-            if request.caller is None or not await self._may_be_used(request):
+            if request.caller is None:
+                return wire.unauthorized(request)
+            if request.caller.access_rules and not await self._may_be_used(request):
                 return wire.unauthorized(request)
             wire.admit(request)
         if found is None:
@@ -264,13 +266,13 @@ class App:
         return await self.cloud.auth.authenticate(token)
 
     async def _may_be_used(self, request: Request) -> bool:
-        """Whether the token's access rules, if it has any, name the request; or another service asks in the
-        caller's name, which its own token shows."""
-        rules = request.caller.access_rules
-        if not rules or request.service.wire.beyond_access_rules(request):
-            return True
+        """Whether the token's access rules name the request; or another service asks in the caller's name,
+        which its own token shows."""
+        service, rules = request.service, request.caller.access_rules
         paths = (request.full_path, request.root + request.full_path)
-        if access_rules.allow(rules, request.service.type, request.method, *paths):
+        if service.wire.beyond_access_rules(request):
+            return True
+        if access_rules.allow(rules, service.type, request.method, *paths):
             return True
         token = request.headers.get("x-service-token")
         behind = await self.cloud.auth.authenticate(token) if token else None
