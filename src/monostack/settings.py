@@ -70,6 +70,7 @@ class Identity:
     access_token_duration: int = 86400
     admin_password: str = ""
     demo_password: str = ""
+    project_delete: str = "keep"
     limit_enforcement_model: str = "flat"
     max_project_tree_depth: int = 5
     project_name_url_safe: str = "off"

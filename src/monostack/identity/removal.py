@@ -11,6 +11,7 @@ from monostack.identity.catalog.tables import (
 )
 from monostack.identity.federation.tables import EXPIRING_MEMBERSHIPS, FEDERATED_USERS
 from monostack.identity.oauth1.tables import ACCESS_TOKENS, REQUEST_TOKENS
+from monostack.identity.projects import leaving
 from monostack.identity.tables import (
     ACCESS_RULES,
     APPLICATION_CREDENTIALS,
@@ -27,10 +28,12 @@ from monostack.identity.tables import (
     TRUSTS,
 )
 from monostack.identity.tokens.told import tell
+from monostack.kit import quota
 from monostack.kit.db import Row, Tx
 
 
 def project(tx: Tx, row: Row) -> None:
+    leaving.leave(tx, row)
     tx.hook("identity.project.delete", row)
     tx.delete_all(ASSIGNMENTS, target_id=row["id"])
     tx.delete_all(LIMITS, owner_id=row["id"])
@@ -42,6 +45,8 @@ def project(tx: Tx, row: Row) -> None:
         PROJECT_ENDPOINTS,
         PROJECT_ENDPOINT_GROUPS,
     ):
+        tx.delete_all(table, project_id=row["id"])
+    for table in (quota.LIMITS, quota.LOCKS):
         tx.delete_all(table, project_id=row["id"])
     _trusts(tx, project_id=row["id"])
     tell(tx, project_id=row["id"])

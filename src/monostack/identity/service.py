@@ -26,7 +26,7 @@ from monostack.identity.federation import (
 from monostack.identity.federation import tables as federation_tables
 from monostack.identity.oauth1 import access_tokens, consumers, request_tokens
 from monostack.identity.oauth1 import tables as oauth1_tables
-from monostack.identity.projects import projects, tags
+from monostack.identity.projects import leaving, projects, tags
 from monostack.identity.roles import assignments, role_assignments, roles
 from monostack.identity.tokens import revocations, tokens
 from monostack.identity.users import groups, password, sources, users
@@ -89,8 +89,9 @@ SERVICE = Service(
         *oauth1_tables.TABLES,
         *federation_tables.TABLES,
         policies.POLICIES,
+        leaving.LEFT,
     ),
-    loops=(tokens.FORGETTING, access_tokens.FORGETTING, people.FORGETTING, sources.WATCHING),
+    loops=(tokens.FORGETTING, access_tokens.FORGETTING, people.FORGETTING, sources.WATCHING, leaving.LOOP),
     hooks=(
         ("identity.domain.delete", identity_providers.domain_gone),
         ("identity.domain.configured", sources.configured),
@@ -99,5 +100,6 @@ SERVICE = Service(
     overview=(
         ("projects", tables.PROJECTS, ("id", "name", "domain_id", "enabled")),
         ("users", tables.USERS, ("id", "name", "domain_id", "enabled")),
+        ("left by deleted projects", leaving.LEFT, ("project_id", "name", "wish", "left", "cause")),
     ),
 )

@@ -1,7 +1,7 @@
 """The image service, assembled."""
 
 from monostack import identity
-from monostack.image import blobs, importing, loops, reading, stock, stores, tables, upgrading
+from monostack.image import blobs, importing, leaving, loops, reading, stock, stores, tables, upgrading
 from monostack.image.api import (
     actions,
     cache,
@@ -69,6 +69,7 @@ SERVICE = Service(
     tables=tables.ALL,
     loops=loops.LOOPS,
     needs=("identity",),
+    hooks=leaving.HOOKS,
     bootstrap=bootstrap,
     description="OpenStack Image Service",
     overview=(("images", tables.IMAGES, ("id", "name", "disk_format", "size", "status", "visibility")),),

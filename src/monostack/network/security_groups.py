@@ -126,6 +126,11 @@ def delete(request, tx, row) -> None:
             "SecurityGroupCannotRemoveDefault",
             "Insufficient rights for removing default security group.",
         )
+    take_away(tx, row)
+
+
+def take_away(tx, row) -> None:
+    """Delete a group that nothing uses; rules of others that name it go along."""
     others = {rule["security_group_id"] for rule in tx.all(SECURITY_GROUP_RULES, remote_group_id=row["id"])}
     tx.delete_all(SECURITY_GROUP_RULES, security_group_id=row["id"])
     tx.delete_all(SECURITY_GROUP_RULES, remote_group_id=row["id"])

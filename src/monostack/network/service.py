@@ -11,6 +11,7 @@ from monostack.network import (
     extensions,
     floating_ips,
     ip_availability,
+    leaving,
     networks,
     quotas,
     rbac,
@@ -73,7 +74,7 @@ SERVICE = Service(
         bootstrap.DONE,
     ),
     parts=PART_KINDS,
-    hooks=(("host.hello", host_arrived),),
+    hooks=(("host.hello", host_arrived), *leaving.HOOKS),
     needs=("identity",),
     bootstrap=bootstrap.bootstrap,
 )

@@ -108,6 +108,11 @@ def delete(request, tx) -> None:
     if row["desired"] == "absent":
         return
     verbs.demand(verbs.VERBS["delete"], row, request.caller)
+    doom(tx, row, request.id, request.caller.user_id, request.caller.project_id)
+
+
+def doom(tx, row, request_id: str, user_id: str, project_id: str) -> None:
+    """The server shall not be, whoever wants that."""
     if row["verb"] is not None:
         instance_actions.finish(tx, row, "The server was deleted meanwhile.")
     rows.move(
@@ -117,7 +122,7 @@ def delete(request, tx) -> None:
         "deleting",
         desired="absent",
         verb="delete",
-        request_id=request.id,
+        request_id=request_id,
         version=row["version"] + 1,
         attempts=0,
         cause=None,
@@ -126,9 +131,9 @@ def delete(request, tx) -> None:
         tx,
         row,
         "delete",
-        request_id=request.id,
-        user_id=request.caller.user_id,
-        project_id=request.caller.project_id,
+        request_id=request_id,
+        user_id=user_id,
+        project_id=project_id,
         event=verbs.VERBS["delete"].event,
     )
     if row["host"] is None:
