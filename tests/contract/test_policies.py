@@ -101,6 +101,8 @@ def test_only_what_must_be_is_open():
         "identity POST /OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/auth",
         "identity POST /auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/websso",
         "identity POST /auth/OS-FEDERATION/websso/{protocol_id}",
+        "identity POST /auth/OS-FEDERATION/saml2",
+        "identity POST /auth/OS-FEDERATION/saml2/ecp",
         "identity POST /OS-OAUTH1/request_token",
         "identity POST /OS-OAUTH1/access_token",
     }

@@ -19,6 +19,8 @@ from monostack.identity.federation import (
     doors,
     identity_providers,
     mappings,
+    once,
+    partners,
     people,
     protocols,
     service_providers,
@@ -71,6 +73,7 @@ ROOMS = (
     mappings,
     service_providers,
     doors,
+    partners,
 )
 
 SERVICE = Service(
@@ -91,7 +94,14 @@ SERVICE = Service(
         policies.POLICIES,
         leaving.LEFT,
     ),
-    loops=(tokens.FORGETTING, access_tokens.FORGETTING, people.FORGETTING, sources.WATCHING, leaving.LOOP),
+    loops=(
+        tokens.FORGETTING,
+        access_tokens.FORGETTING,
+        people.FORGETTING,
+        once.FORGETTING,
+        sources.WATCHING,
+        leaving.LOOP,
+    ),
     hooks=(
         ("identity.domain.delete", identity_providers.domain_gone),
         ("identity.domain.configured", sources.configured),

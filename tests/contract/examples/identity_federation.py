@@ -25,6 +25,22 @@ BODIES: dict[str, Any] = {
     "PUT /v3/OS-FEDERATION/service_providers/{sp_id}": PROVIDER,
     "PATCH /v3/OS-FEDERATION/service_providers/{sp_id}": PROVIDER,
 }
+VOUCH = {
+    "auth": {
+        "identity": {"methods": ["token"], "token": {"id": "$token"}},
+        "scope": {"service_provider": {"id": "sp"}},
+    }
+}
+BODIES |= {f"POST /v3/auth/OS-FEDERATION/saml2{door}": VOUCH for door in ("", "/ecp")}
+CONTENT = {
+    f"{method} /v3{door}": b"<xml/>"
+    for method in ("GET", "POST")
+    for door in (
+        "/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/auth",
+        "/auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/websso",
+        "/auth/OS-FEDERATION/websso/{protocol_id}",
+    )
+}
 NEW = {"{idp_id}": "new-idp", "{protocol_id}": "new-protocol", "{mapping_id}": "new", "{sp_id}": "new-sp"}
 
 

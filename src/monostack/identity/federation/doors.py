@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from typing import Any
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from monostack.identity.attributes import missing
 from monostack.identity.authentication import login
@@ -28,7 +28,7 @@ from monostack.identity.federation import (
     sources,
 )
 from monostack.identity.federation.language import Assertion
-from monostack.identity.federation.sources import Oidc
+from monostack.identity.federation.sources import NotProved, Oidc, Saml
 from monostack.identity.federation.tables import PROTOCOLS, REMOTE_IDS
 from monostack.kit.context import Context
 from monostack.kit.db import Db
@@ -45,7 +45,36 @@ async def auth(request: Request, ctx: Context) -> Response:
     """A token without a scope, for whoever the assertion in this request is about."""
     idp_id, protocol_id = request.path["idp_id"], request.path["protocol_id"]
     await ctx.read(mapped.is_offered, idp_id, protocol_id)
+    source = sources.of(ctx.cloud, idp_id, protocol_id)
+    if isinstance(source, Saml):
+        return await _by_envelope(request, ctx, source, idp_id, protocol_id)
     return await _log_in(request, ctx, idp_id, protocol_id)
+
+
+async def _by_envelope(
+    request: Request, ctx: Context, source: Saml, idp_id: str, protocol_id: str
+) -> Response:
+    """A program gets a request for its provider (ECP), or brings what the provider answered."""
+    from monostack.identity.federation.saml import arrivals, places, requests
+
+    try:
+        if request.method == "POST":
+            content = await body(request)
+            assertion = await arrivals.program(ctx, source, (idp_id, protocol_id), content)
+            return await _log_in(request, ctx, idp_id, protocol_id, assertion)
+        if requests.wants_request(request.headers):
+            url = places.for_programs(ctx.cloud, idp_id, protocol_id)
+            headers = [("Content-Type", requests.PAOS_TYPE), ("Cache-Control", "no-store")]
+            return Response(200, requests.by_program(ctx.cloud, url), headers)
+    except NotProved as reason:
+        raise _nobody(f"{protocol_id} of {idp_id}", reason) from None
+    raise refused()
+
+
+def _nobody(whence: str, reason: Exception) -> Error:
+    """The refusal; the log has the reason."""
+    log.warning("nobody came by %s: %s", whence, reason)
+    return refused()
 
 
 async def _log_in(
@@ -77,9 +106,29 @@ async def websso(request: Request, ctx: Context) -> Response:
     source = sources.of(ctx.cloud, idp_id, protocol_id)
     if isinstance(source, Oidc):
         return await _by_oidc(request, ctx, source, idp_id, protocol_id)
+    if isinstance(source, Saml):
+        return await _by_saml(request, ctx, source, idp_id, protocol_id)
     origin = _origin(request)
     await ctx.read(mapped.is_offered, idp_id, protocol_id)
     return await _sent_on(request, ctx, idp_id, protocol_id, origin)
+
+
+async def _by_saml(
+    request: Request, ctx: Context, source: Saml, idp_id: str, protocol_id: str
+) -> Response:
+    from monostack.identity.federation.saml import arrivals, metadata, places, requests
+
+    await ctx.read(mapped.is_offered, idp_id, protocol_id)
+    try:
+        if request.method == "GET":
+            url, origin = places.for_browsers(ctx.cloud, idp_id, protocol_id), _origin(request)
+            partner = metadata.partner(ctx.cloud, source)
+            return pages.redirect(requests.by_browser(ctx.cloud, partner, url, origin))
+        form = dict(parse_qsl((await body(request)).decode("latin-1")))
+        assertion, origin = await arrivals.browser(ctx, source, (idp_id, protocol_id), form)
+    except NotProved as reason:
+        raise _nobody(f"{protocol_id} of {idp_id}", reason) from None
+    return await _sent_on(request, ctx, idp_id, protocol_id, origin, assertion)
 
 
 async def _sent_on(
@@ -100,7 +149,6 @@ async def _by_oidc(request: Request, ctx: Context, source: Oidc, idp_id: str, pr
 
     await ctx.read(mapped.is_offered, idp_id, protocol_id)
     here = own_url(request) + request.full_path
-    name = f"monostack-{idp_id}-{protocol_id}"
     try:
         if "state" not in request.query:
             origin = _origin(request)
@@ -109,12 +157,11 @@ async def _by_oidc(request: Request, ctx: Context, source: Oidc, idp_id: str, pr
             return pages.redirect(target, sealed.cookie(here, lid, MINUTES * 60))
         kept = sealed.open_cookie(request, here)
         if kept is None:
-            raise openid.NotProved("the browser brings no cookie of ours")
+            raise NotProved("the browser brings no cookie of ours")
         now = ctx.cloud.clock.time()
         assertion = await ctx.thread(openid.arrival, source, request.query, kept, here, now)
-    except (openid.NotProved, fetch.Unfetched) as reason:
-        log.warning("%s: nobody came from %s: %s", name, source.issuer, reason)
-        raise refused() from None
+    except (NotProved, fetch.Unfetched) as reason:
+        raise _nobody(f"{protocol_id} of {idp_id}", reason) from None
     answer = await _sent_on(request, ctx, idp_id, protocol_id, kept["origin"], assertion)
     answer.headers.append(("Set-Cookie", sealed.cookie(here, "", 0)))
     return answer

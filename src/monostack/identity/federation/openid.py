@@ -27,17 +27,13 @@ import msgspec
 from monostack.identity.authentication.verifying import refused
 from monostack.identity.federation import fetch
 from monostack.identity.federation.language import Assertion
-from monostack.identity.federation.sources import Oidc
+from monostack.identity.federation.sources import NotProved, Oidc
 from monostack.kit.context import Context
 
 SIGNATURES = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 LEEWAY = 60.0
 LONGEST_TOKEN = 16_384
 log = logging.getLogger(__name__)
-
-
-class NotProved(Exception):
-    """What was brought proves nobody; the words say why, for the log."""
 
 
 async def bearer(ctx: Context, source: Oidc) -> Assertion | None:

@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+class NotProved(Exception):
+    """What was brought proves nobody; the words say why, for the log."""
+
+
 class BadSource(ValueError):
     """The file of sources is not as it must be; the words say where."""
 
@@ -61,9 +65,11 @@ class Oidc:
 
 @dataclass(frozen=True)
 class Saml:
-    """A SAML identity provider, as its metadata (a file beside this one) describe it."""
+    """A SAML identity provider, as its metadata (a file beside this one) describe it. `allow_sha1` believes
+    signatures that are no longer good practice, as some clouds still make."""
 
     metadata: str
+    allow_sha1: bool = False
 
 
 Source = Oidc | Saml

@@ -7,17 +7,12 @@ from __future__ import annotations
 import base64
 import binascii
 
-from monostack.identity.federation import sealed
+from monostack.identity.federation import once, sealed
 from monostack.identity.federation.language import Assertion
 from monostack.identity.federation.saml import metadata, places, requests, responses
 from monostack.identity.federation.saml.documents import Element, parsed
 from monostack.identity.federation.sources import NotProved, Saml
-from monostack.identity.federation.tables import USED_ASSERTIONS
-from monostack.kit import clock
 from monostack.kit.context import Context
-from monostack.kit.db import Tx, lt
-from monostack.kit.loops import Done
-from monostack.kit.resource import Loop
 
 Key = tuple[str, str]
 """An identity provider's id and a protocol's."""
@@ -52,21 +47,5 @@ async def _believed(
     audience, now = places.entity_id(ctx.cloud), ctx.cloud.clock.time()
     expected = responses.Expected(partner, url, audience, now, request_id)
     said = await ctx.thread(responses.read, response, expected)
-    await ctx.write(_use, said)
+    await ctx.write(once.use, said.key, said.until)
     return said.assertion
-
-
-def _use(tx: Tx, said: responses.Said) -> None:
-    used = NotProved("it was used before")
-    if tx.one(USED_ASSERTIONS, id=said.key) is not None:
-        raise used
-    tx.insert(USED_ASSERTIONS, taken=used, id=said.key, forget_at=clock.from_seconds(said.until))
-
-
-def forget_used(row: None, tx: Tx) -> Done:
-    """Drop what nobody can bring any more."""
-    tx.delete_all(USED_ASSERTIONS, forget_at=lt(tx.now))
-    return Done()
-
-
-FORGETTING = Loop("identity.used_assertions", forget_used, every=600.0)

@@ -1,7 +1,7 @@
-"""XML as strangers send it, read without what XML can do besides: no entities, no DTD, no network, no comments.
+"""XML as strangers send it, read without what XML can do besides: no entities, DTDs, comments, no network.
 
-A comment in the middle of a name would make two texts of one, of which a careless reader takes the first; so a
-document with comments or processing instructions is none here.
+A comment in the middle of a name would make two texts of one, of which a careless reader takes the first; so
+a document with comments or processing instructions is none here.
 
 Source: SAML 2.0 Core; the OWASP notes on XML external entities."""
 

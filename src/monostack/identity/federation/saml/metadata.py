@@ -8,7 +8,7 @@ Source: SAML 2.0 Metadata."""
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,13 +37,14 @@ class Partner:
     certificates: tuple[str, ...]
     redirect_url: str
     wants_signatures: bool
+    allow_sha1: bool = False
 
 
 def partner(cloud: Cloud, source: Saml) -> Partner:
     """The provider that the file describes; raises NotProved."""
     path = sources.folder(cloud) / Path(source.metadata).name
     try:
-        return _read(path, path.stat().st_mtime_ns)
+        return replace(_read(path, path.stat().st_mtime_ns), allow_sha1=source.allow_sha1)
     except OSError as reason:
         raise NotProved(f"its metadata cannot be read: {reason}") from None
 

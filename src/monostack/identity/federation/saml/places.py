@@ -1,6 +1,6 @@
 """Where this cloud is in SAML, and what it calls itself: by settings alone, never by a request's Host.
 
-Whoever could choose what we take for our own address could bring us an assertion that was made for another."""
+Whoever could choose what we take for our own address could bring us an assertion made for another."""
 
 from __future__ import annotations
 

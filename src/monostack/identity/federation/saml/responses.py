@@ -1,8 +1,9 @@
 """Responses: what an identity provider says, believed only as far as it signed it.
 
-One assertion, signed itself or in a signed response, by a certificate of the provider's metadata, with SHA-256
-or better. Only what the signature covers is read on. It must be the provider's, for us (Recipient, Audience,
-Destination), for now, an answer to our own request if it is an answer at all, and used for the first time.
+One assertion, signed itself or in a signed response, by a certificate of the provider's metadata, with
+SHA-256 or better. Only what the signature covers is read on. It must be the provider's, for us (Recipient,
+Audience, Destination), for now, an answer to our own request if it is an answer at all, and used for the
+first time.
 
 Its attributes are taken by their names and friendly names, and as MELLON_name; NAME_ID, MELLON_NAME_ID,
 MELLON_IDP and Shib-Identity-Provider are the subject and the provider, as the usual modules of web servers
@@ -33,7 +34,8 @@ from monostack.identity.federation.sources import NotProved
 LEEWAY = 60.0
 SUCCESS = "urn:oasis:names:tc:SAML:2.0:status:Success"
 BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
-WEAK = ("SHA1", "HMAC", "DSA_")
+NEVER = ("HMAC", "MD5")
+"""Signature algorithms that no certificate speaks for, and what is broken."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +96,16 @@ def _verified(element: Element, partner: Partner) -> Element:
     from signxml import DigestAlgorithm, SignatureConfiguration, SignatureMethod, XMLVerifier
     from signxml.exceptions import SignXMLException
 
+    weak = NEVER if partner.allow_sha1 else (*NEVER, "SHA1")
+
+    def believed(algorithm: str) -> bool:
+        return not any(word in algorithm for word in weak)
+
     config = SignatureConfiguration(
         location="./",
         expect_references=1,
-        signature_methods=frozenset(each for each in SignatureMethod if not _is_weak(each.name)),
-        digest_algorithms=frozenset(each for each in DigestAlgorithm if not _is_weak(each.name)),
+        signature_methods=frozenset(each for each in SignatureMethod if believed(each.name)),
+        digest_algorithms=frozenset(each for each in DigestAlgorithm if believed(each.name)),
     )
     reason: Exception | None = None
     for certificate in partner.certificates:
@@ -115,10 +122,6 @@ def _verified(element: Element, partner: Partner) -> Element:
             raise NotProved("the signature covers something else")
         return signed
     raise NotProved(f"the signature is not the provider's: {reason}")
-
-
-def _is_weak(algorithm: str) -> bool:
-    return any(word in algorithm for word in WEAK)
 
 
 def _check_subject(assertion: Element, expected: Expected, answers: str | None) -> float:
