@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING
 
 from monostack.identity.authentication import passwords, verified, verifying
 from monostack.identity.authentication.attempts import Attempts
+from monostack.identity.authentication.methods import known
 from monostack.identity.catalog.catalog import Kept
 from monostack.identity.foundation import DEFAULT_DOMAIN, INTERFACES, Foundation
 from monostack.identity.tables import ENDPOINTS, PROJECTS, SERVICES
 from monostack.identity.tokens import keys, providers, tokens
+from monostack.identity.users import password_rules
 from monostack.kit.db import Tx
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ class Runtime:
         self._keys_seen = self.tokens.look_again()
         cloud.watching["keys of tokens"] = self._look_at_keys
         self._directories: Directories | None = None
+        known.check(cloud.settings.identity)
+        password_rules.check_settings(cloud.settings.identity)
         self.recipe = verifying.recipe(cloud.settings.identity)
         self.attempts = Attempts(cloud.settings.identity.failed_logins_per_minute)
         self._receipt_keys = cloud.state / "receipt-keys"

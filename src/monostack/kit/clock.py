@@ -7,6 +7,7 @@ the same on every database and becomes each service's own spelling by slicing (`
 import re
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 FORMAT = "%Y-%m-%dT%H:%M:%S.%f"
 BLANK = re.compile(r" (\d\d:?\d\d)$")
@@ -33,17 +34,16 @@ class Clock:
         self.offset += timedelta(**delta).total_seconds()
 
 
-_second, _prefix = -1, ""
+@lru_cache(maxsize=16)
+def _prefix(second: int) -> str:
+    """strftime costs 10 µs, so its text is kept for the length of a second, of a few seconds at a time."""
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
 
 
 def from_seconds(seconds: float) -> str:
-    """The moment; strftime costs 10 µs, so its text is kept for the length of a second."""
-    global _second, _prefix
+    """The moment."""
     whole = int(seconds)
-    if whole != _second:
-        _prefix = datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
-        _second = whole
-    return f"{_prefix}{int((seconds - whole) * 1_000_000):06d}"
+    return f"{_prefix(whole)}{int((seconds - whole) * 1_000_000):06d}"
 
 
 def seconds(moment: str) -> float:

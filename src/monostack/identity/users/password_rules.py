@@ -19,9 +19,20 @@ from monostack.identity.users.standing import DAY, exempt
 from monostack.kit.clock import from_seconds, seconds
 from monostack.kit.db import Db, Row, Tx
 from monostack.kit.errors import Error
-from monostack.settings import Identity
+from monostack.settings import BadSetting, Identity
 
 pattern = lru_cache(re.compile)
+
+
+def check_settings(settings: Identity) -> None:
+    """Raises BadSetting for rules that no password can be held to."""
+    if not 1 <= settings.max_password_length <= passwords.LONGEST:
+        words = f"it must be 1 to {passwords.LONGEST}"
+        raise BadSetting(f"identity.max_password_length is {settings.max_password_length}: {words}")
+    try:
+        pattern(settings.password_regex)
+    except re.error as reason:
+        raise BadSetting(f"identity.password_regex is no regular expression: {reason}") from None
 
 
 def check(settings: Identity, password: str | None) -> None:

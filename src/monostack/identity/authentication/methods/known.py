@@ -8,6 +8,8 @@ from monostack.identity.authentication.methods import application_credential, ex
 from monostack.identity.authentication.methods.method import Method
 from monostack.identity.federation import mapped
 from monostack.identity.oauth1 import login as oauth1
+from monostack.identity.tokens import claims
+from monostack.settings import BadSetting, Identity
 
 METHODS: Mapping[str, Method] = {
     method.name: method
@@ -21,6 +23,18 @@ METHODS: Mapping[str, Method] = {
         oauth1.METHOD,
     )
 }
+
+
+def check(settings: Identity) -> None:
+    """Raises BadSetting for methods that nobody knows, and for proxies that are no addresses."""
+    unknown = [name for name in settings.methods if name not in claims.METHODS]
+    if unknown:
+        known = ", ".join(claims.METHODS)
+        raise BadSetting(f"identity.methods names {', '.join(unknown)}: there are {known}")
+    try:
+        external.networks(settings.trusted_proxies)
+    except ValueError as reason:
+        raise BadSetting(f"identity.trusted_proxies: {reason}") from None
 
 
 def offered(names: Iterable[str]) -> dict[str, Method]:

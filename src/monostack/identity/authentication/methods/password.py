@@ -29,6 +29,7 @@ def read(asked: Any, auth: Mapping[str, Any]) -> dict[str, Any]:
 
 async def prove(ctx: Context, asked: dict[str, Any]) -> Proof:
     user = await ctx.read(naming.user, asked)
+    ctx.cloud.identity.attempts.admit(user["id"] if user else naming.told(asked), ctx.request.remote)
     if user is None or user["seen_at"] is not None:
         elsewhere = await _in_directory(ctx, user, asked)
         if elsewhere is not None:
