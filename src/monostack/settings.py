@@ -66,6 +66,7 @@ class Identity:
     v2_api: bool = True
     return_all_endpoints_if_no_filter: bool = True
     max_redelegation_count: int = 3
+    application_credential_limit: int = -1
     request_token_duration: int = 28800
     access_token_duration: int = 86400
     admin_password: str = ""

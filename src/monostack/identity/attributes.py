@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from monostack.kit.db import Db
+from monostack.kit.db import Db, Row, Tx
 from monostack.kit.errors import Error
 from monostack.kit.request import Request
 from monostack.kit.resource import Field
@@ -73,6 +73,22 @@ def fixed(asked: Mapping[str, Any], row: Mapping[str, Any]) -> None:
     """Refuse to change an id."""
     if asked.get("id", row["id"]) != row["id"]:
         raise bad("Cannot change ID")
+
+
+def change(
+    tx: Tx,
+    row: Row,
+    asked: Mapping[str, Any],
+    known: Iterable[str],
+    *,
+    taken: Exception | None = None,
+    **values: Any,
+) -> None:
+    """Set in a row what a client sent: the columns among `known`, or `values` in their stead, and what he
+    invented. The id cannot be changed."""
+    fixed(asked, row)
+    sent = {name: asked[name] for name in known if name in asked and name in row.table.c}
+    tx.set(row, taken=taken, extra=row["extra"] | invented(asked, known), **sent | values)
 
 
 def same_domain(asked: Mapping[str, Any], row: Mapping[str, Any]) -> None:

@@ -173,3 +173,15 @@ def log_in_by_password(nobody):
         return nobody.post("/auth/tokens", json={"auth": {"identity": identity, "scope": scope}})
 
     return attempt
+
+
+def test_a_user_may_have_so_many(world, demo, mine):
+    limit = world.cloud.cloud.settings.identity
+    limit.application_credential_limit = 1
+    try:
+        made = make(demo, mine, name="one")
+        make(demo, mine, 403, name="two")
+        assert demo.delete(f"{mine}/{made['id']}").status_code == 204
+        make(demo, mine, name="two")
+    finally:
+        limit.application_credential_limit = -1

@@ -8,7 +8,7 @@ Source: identity API reference, "Service catalog and endpoints"; what a current 
 from __future__ import annotations
 
 from monostack.identity import removal
-from monostack.identity.attributes import asked_for, bad, fixed, invented, missing, show, show_all
+from monostack.identity.attributes import asked_for, bad, change, invented, missing, show, show_all
 from monostack.identity.catalog.catalog import PLACE
 from monostack.identity.tables import ENDPOINTS, REGIONS, SERVICES
 from monostack.identity.wire import MALFORMED, page, self_link
@@ -58,12 +58,9 @@ def create(request: Request, tx: Tx) -> dict:
 def update(request: Request, tx: Tx) -> dict:
     asked = asked_for(request, "endpoint")
     row = find(tx, request.path["endpoint_id"])
-    fixed(asked, row)
     _check(tx, asked, "update")
-    values = {name: asked[name] for name in ("service_id", "interface", "url", "enabled") if name in asked}
-    if "region_id" in asked or "region" in asked:
-        values["region_id"] = _region(tx, asked)
-    tx.set(row, extra=row["extra"] | invented(asked, KNOWN), **values)
+    placed = "region_id" in asked or "region" in asked
+    change(tx, row, asked, KNOWN, **({"region_id": _region(tx, asked)} if placed else {}))
     tx.ends_tokens()
     return {"endpoint": show(request, SHOWN, row)}
 

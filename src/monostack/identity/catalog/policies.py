@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from monostack.identity import removal
-from monostack.identity.attributes import asked_for, bad, fixed, invented, missing, refusing, show, show_all
+from monostack.identity.attributes import asked_for, bad, change, invented, missing, refusing, show, show_all
 from monostack.identity.wire import page, self_link
 from monostack.kit import ids
 from monostack.kit.db import JSON, Column, Db, Row, String, Table, Text, Tx, stamps
@@ -58,8 +58,7 @@ def create(request: Request, tx: Tx) -> dict:
 def update(request: Request, tx: Tx) -> dict:
     asked = asked_for(request, "policy")
     row = find(tx, request.path["policy_id"])
-    fixed(asked, row)
-    tx.set(row, extra=row["extra"] | invented(asked, KNOWN), **_checked(asked))
+    change(tx, row, asked, KNOWN, **_checked(asked))
     return {"policy": show(request, SHOWN, row)}
 
 

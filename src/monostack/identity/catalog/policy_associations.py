@@ -9,6 +9,7 @@ Source: identity API reference, "OS-ENDPOINT-POLICY"; what a current identity se
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from monostack.identity.attributes import show, show_all
 from monostack.identity.catalog import endpoints, policies, regions, services
@@ -53,7 +54,7 @@ class Door:
         request.subject = where["policy_id"]
         return Response(204)
 
-    def _where(self, request: Request, db: Db) -> dict[str, str]:
+    def _where(self, request: Request, db: Db) -> dict[str, Any]:
         """The conditions on the association that the path names; raises Error 404 for what does not exist."""
         policy = policies.find(db, request.path["policy_id"])
         for name in self.names:
@@ -61,7 +62,7 @@ class Door:
         return _place(**{name: request.path[name] for name in self.names}) | {"policy_id": policy["id"]}
 
 
-def _place(endpoint_id: str = "", service_id: str = "", region_id: str = "") -> dict[str, str]:
+def _place(endpoint_id: str = "", service_id: str = "", region_id: str = "") -> dict[str, Any]:
     return {"endpoint_id": endpoint_id, "service_id": service_id, "region_id": region_id}
 
 

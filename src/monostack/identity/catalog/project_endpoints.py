@@ -58,8 +58,9 @@ def take(request: Request, tx: Tx) -> Response:
 
 
 def _given(request: Request, db: Db) -> Row:
-    words = "Endpoint {endpoint_id} not found in project {project_id}".format(**request.path)
-    return db.one(PROJECT_ENDPOINTS, **request.path, missing=Error(404, "NotFound", words))
+    endpoint_id, project_id = request.path["endpoint_id"], request.path["project_id"]
+    absent = Error(404, "NotFound", f"Endpoint {endpoint_id} not found in project {project_id}")
+    return db.one(PROJECT_ENDPOINTS, endpoint_id=endpoint_id, project_id=project_id, missing=absent)
 
 
 def groups_of_project(request: Request, db: Db) -> dict:
@@ -101,10 +102,10 @@ def take_group(request: Request, tx: Tx) -> Response:
 
 
 def _given_group(request: Request, db: Db) -> Row:
-    _project(request, db)
-    endpoint_groups.find(db, request.path["endpoint_group_id"])
+    project, group = _project(request, db), endpoint_groups.find(db, request.path["endpoint_group_id"])
     absent = Error(404, "NotFound", "Endpoint Group Project Association not found")
-    return db.one(PROJECT_ENDPOINT_GROUPS, **request.path, missing=absent)
+    where = {"project_id": project["id"], "endpoint_group_id": group["id"]}
+    return db.one(PROJECT_ENDPOINT_GROUPS, missing=absent, **where)
 
 
 def _project(request: Request, db: Db) -> Row:

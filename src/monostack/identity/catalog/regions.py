@@ -8,7 +8,17 @@ Source: identity API reference, "Regions"; what a current identity service answe
 from __future__ import annotations
 
 from monostack.identity import removal
-from monostack.identity.attributes import asked_for, bad, fixed, invented, missing, show, show_all, taken
+from monostack.identity.attributes import (
+    asked_for,
+    bad,
+    change,
+    fixed,
+    invented,
+    missing,
+    show,
+    show_all,
+    taken,
+)
 from monostack.identity.tables import ENDPOINTS, REGIONS
 from monostack.identity.wire import page, self_link
 from monostack.kit import ids
@@ -79,8 +89,7 @@ def update(request: Request, tx: Tx) -> dict:
     fixed(asked, {"id": request.path["region_id"]})
     row = find(tx, request.path["region_id"])
     _check_parent(tx, asked, row["id"])
-    values = {name: asked[name] for name in KNOWN if name in asked}
-    tx.set(row, extra=row["extra"] | invented(asked, KNOWN), **values)
+    change(tx, row, asked, KNOWN)
     return {"region": show(request, SHOWN, row)}
 
 

@@ -6,7 +6,7 @@ Source: identity API reference, "Service catalog and endpoints".
 from __future__ import annotations
 
 from monostack.identity import removal
-from monostack.identity.attributes import asked_for, fixed, invented, missing, show, show_all
+from monostack.identity.attributes import asked_for, change, invented, missing, show, show_all
 from monostack.identity.tables import SERVICES
 from monostack.identity.wire import page, self_link
 from monostack.kit.db import Db, Row, Tx
@@ -49,9 +49,7 @@ def create(request: Request, tx: Tx) -> dict:
 def update(request: Request, tx: Tx) -> dict:
     asked = asked_for(request, "service")
     row = find(tx, request.path["service_id"])
-    fixed(asked, row)
-    values = {name: asked[name] for name in KNOWN if name in asked}
-    tx.set(row, extra=row["extra"] | invented(asked, KNOWN), **values)
+    change(tx, row, asked, KNOWN)
     tx.ends_tokens()
     return {"service": show(request, SHOWN, row)}
 

@@ -90,6 +90,10 @@ def _expiry(ctx: Context, text: str | None) -> str | None:
 
 def _insert(tx: Tx, request: Request, asked: dict, expires_at: str | None, stored: str) -> dict:
     user = users.find(tx, request.path["user_id"])
+    most = tx.cloud.settings.identity.application_credential_limit
+    if 0 <= most <= tx.count(APPLICATION_CREDENTIALS, user_id=user["id"]):
+        words = f"at most {most} application credentials a user may have here are there already"
+        raise borrowed.forbidden(words)
     row = tx.insert(
         APPLICATION_CREDENTIALS,
         taken=taken("application_credential", f"Duplicate entry found with name {asked['name']}"),

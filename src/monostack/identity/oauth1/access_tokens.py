@@ -83,7 +83,10 @@ def used(tx: Tx, request: Request) -> Row:
 
 
 def _secrets(tx: Tx, consumer: Row, token: Row) -> tuple[str, str]:
-    return tuple(sealing.unseal(tx.cloud, row["sealed_secret"]) for row in (consumer, token))
+    return (
+        sealing.unseal(tx.cloud, consumer["sealed_secret"]),
+        sealing.unseal(tx.cloud, token["sealed_secret"]),
+    )
 
 
 def index(request: Request, db: Db) -> dict:
@@ -116,8 +119,9 @@ def role_of(request: Request, db: Db) -> dict:
 
 
 def _find(request: Request, db: Db) -> Row:
-    where = {"id": request.path["access_token_id"], "user_id": request.path["user_id"]}
-    return db.one(ACCESS_TOKENS, **where, missing=Error(404, "NotFound", "Access token not found"))
+    token_id, user_id = request.path["access_token_id"], request.path["user_id"]
+    absent = Error(404, "NotFound", "Access token not found")
+    return db.one(ACCESS_TOKENS, id=token_id, user_id=user_id, missing=absent)
 
 
 def forget(row: None, tx: Tx) -> Done:

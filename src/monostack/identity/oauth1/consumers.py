@@ -9,7 +9,7 @@ import secrets
 from typing import Any
 
 from monostack.identity import removal
-from monostack.identity.attributes import bad, fixed, invented, refusing, show, show_all
+from monostack.identity.attributes import bad, change, invented, refusing, show, show_all
 from monostack.identity.credentials import sealing
 from monostack.identity.oauth1.tables import CONSUMERS
 from monostack.identity.wire import page, self_link
@@ -55,9 +55,7 @@ def update(request: Request, tx: Tx) -> dict:
     if "secret" in asked:
         raise bad("The secret of a consumer cannot be changed: make another consumer.")
     row = find(tx, request.path["consumer_id"])
-    fixed(asked, row)
-    values = {"description": asked["description"]} if "description" in asked else {}
-    tx.set(row, extra=row["extra"] | invented(asked, KNOWN), **values)
+    change(tx, row, asked, KNOWN)
     return {"consumer": show(request, SHOWN, row)}
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from monostack.identity import removal
 from monostack.identity.attributes import (
     asked_for,
-    fixed,
+    change,
     invented,
     missing,
     same_domain,
@@ -119,11 +119,9 @@ def update(request: Request, tx: Tx) -> dict:
     asked = asked_for(request, "group")
     row = find(tx, request.path["group_id"])
     sources.must_be_ours(row)
-    fixed(asked, row)
     same_domain(asked, row)
-    values = {name: asked[name] for name in ("name", "description") if name in asked}
     words = f"Duplicate entry found with name {asked.get('name')}"
-    tx.set(row, taken=taken("group", words), extra=row["extra"] | invented(asked, KNOWN), **values)
+    change(tx, row, asked, KNOWN, taken=taken("group", words))
     return {"group": show(request, SHOWN, row)}
 
 
