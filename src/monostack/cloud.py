@@ -14,7 +14,7 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from urllib.parse import urlsplit
 
 from monostack.kit import agents, events, quota
@@ -86,7 +86,7 @@ class Cloud:
         self.id = ""
         self.new = False
         self.services: list[Service] = load_services(settings.only)
-        self.state_lock = None
+        self.state_lock: TextIO | None = None
         self.engine: Any = None
         self.app: App | None = None
         self.watching: dict[str, Callable[[], bool]] = {
@@ -288,23 +288,19 @@ class Cloud:
         if self.state_lock is not None:
             return
         self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = self.state / "lock"
-        self.state_lock = open(path, "a+")  # noqa: SIM115 - held for the life of the cloud
+        lock = open(self.state / "lock", "a+")  # noqa: SIM115 - held for the life of the cloud
         try:
-            fcntl.flock(self.state_lock, (fcntl.LOCK_EX if self.alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+            fcntl.flock(lock, (fcntl.LOCK_EX if self.alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         except OSError:
-            self.state_lock.seek(0)
-            holder = self.state_lock.read().strip()
-            self.state_lock.close()
-            self.state_lock = None
+            lock.seek(0)
+            holder = lock.read().strip()
+            lock.close()
             raise Held(_holder_words(self.state, holder)) from None
-        self.state_lock.truncate(0)
-        self.state_lock.write(
-            json.dumps(
-                {"pid": os.getpid(), "listen": self.settings.listen, "port_offset": self.settings.port_offset}
-            )
-        )
-        self.state_lock.flush()
+        self.state_lock = lock
+        about = {"listen": self.settings.listen, "port_offset": self.settings.port_offset}
+        lock.truncate(0)
+        lock.write(json.dumps({"pid": os.getpid()} | about))
+        lock.flush()
 
 
 def _holder_words(state: Path, holder: str) -> str:

@@ -59,7 +59,7 @@ async def _run(settings: Settings, access_log: str | None, alone: bool, screen: 
         name = "" if alone else f"-{settings.host}-{sockets[0].getsockname()[1]}"
         cloud.prepare()
         log = Path(access_log or settings.state / f"access{name}.log")
-        cloud.app.access = AccessLog(log, cloud.clock.time)
+        access = cloud.app.access = AccessLog(log, cloud.clock.time)
     except (Held, PortTaken, ValueError) as reason:
         print(f"monostack: {reason}", file=sys.stderr)
         return 1
@@ -91,7 +91,7 @@ async def _run(settings: Settings, access_log: str | None, alone: bool, screen: 
         server.force_exit = True
         await asyncio.wait({serving}, timeout=1.0)
         await cloud.stop()
-        cloud.app.access.flush()
+        access.flush()
     return 0
 
 

@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def open_cloud(options: argparse.Namespace):
-    """The cloud of a state directory, opened to be read."""
+    """The cloud of a state directory, opened to be read, with the services that have ever run in it."""
     from monostack.cloud import Cloud
     from monostack.kit.db.engine import open_engine
 
@@ -47,6 +47,8 @@ def open_cloud(options: argparse.Namespace):
         settings.listen = running["listen"]
     cloud = Cloud(settings)
     cloud.engine = open_engine(settings.database_url, cloud)
+    there = cloud.engine.columns()
+    cloud.services = [each for each in cloud.services if any(table.name in there for table in each.tables)]
     for service in cloud.services:
         for loop in service.loops:
             cloud.loops.add(loop)

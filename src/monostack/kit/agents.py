@@ -288,7 +288,7 @@ class Hub:
         if event is not None:
             event.set()
 
-    async def _demand_agent(self, host: str | None) -> None:
+    async def _demand_agent(self, host: str) -> None:
         """Raise Error 503 unless another living process has the host's agent."""
         others = self.cloud.processes.others
         row = await self.cloud.engine.read(lambda db: db.one(HOSTS, name=host)) if others else None
@@ -306,7 +306,8 @@ class Hub:
     ) -> Any:
         """A question about a part; raises Error 503 when the host does not answer, LookupError when it knows
         nothing of the part."""
-        answer = self.answerers.get(host or "")
+        host = host or ""
+        answer = self.answerers.get(host)
         try:
             if answer is None:
                 await self._demand_agent(host)

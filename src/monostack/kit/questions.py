@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from monostack.kit.db.columns import JSON, Column, String, Table, Time
@@ -85,7 +86,12 @@ class Questions:
             if row["id"] not in self._answering:
                 task = asyncio.create_task(self._answer(row), name=f"question to {row['host']}")
                 self._answering[row["id"]] = task
-                task.add_done_callback(lambda _, id=row["id"]: self._answering.pop(id, None))
+                task.add_done_callback(partial(self._done, row["id"]))
+
+    def _done(self, id: str, task: asyncio.Task) -> None:  # noqa: A002
+        del self._answering[id]
+        if not task.cancelled() and task.exception() is not None:
+            log.warning("a question is not answered yet: %s", task.exception())
 
     async def _answer(self, row: Row) -> None:
         if row["until"] <= self.cloud.clock.now():

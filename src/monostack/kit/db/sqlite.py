@@ -62,7 +62,7 @@ log = logging.getLogger(__name__)
 class SqliteConnection:
     """One connection in autocommit mode; transactions are opened by hand."""
 
-    epoch = None
+    epoch: int | None = None
 
     def __init__(self, path: str, statements: Statements) -> None:
         self.statements = statements
