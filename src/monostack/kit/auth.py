@@ -38,7 +38,8 @@ class Caller:
     """An authenticated caller: ids, names, roles and scope, and what policy wants of him.
 
     `credentials` is the dict that policy rules see; `own` the default target: things of his own.
-    `access_rules` are what his token may be used for; None or empty where nothing limits it.
+    `access_rules` are what his token may be used for; None or empty where nothing limits it. `shown` is the
+    answer to who asks what his token is worth, kept like himself by who makes it.
     """
 
     __slots__ = (
@@ -52,6 +53,7 @@ class Caller:
         "project_id",
         "project_name",
         "roles",
+        "shown",
         "system",
         "token",
         "user_domain_id",
@@ -85,6 +87,7 @@ class Caller:
         self.token = token or {}
         self.access_rules = access_rules
         self.epoch = -1
+        self.shown: bytes | None = None
         lower = frozenset(role.lower() for role in roles)
         self.credentials = {
             "user_id": user_id,

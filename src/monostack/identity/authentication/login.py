@@ -30,6 +30,7 @@ from monostack.kit.db import Db, Row, Tx
 from monostack.kit.errors import Error
 from monostack.kit.request import Request
 from monostack.kit.resource import PUBLIC, Response, Route
+from monostack.kit.wire import JSON
 
 TRUE = ("1", "true", "yes", "on")
 
@@ -176,11 +177,15 @@ def _knows_access_rules(request: Request) -> bool:
 
 
 def show(request: Request, db: Db) -> Response:
-    """What a token is worth now."""
-    body = request.subject_token.token
-    if "nocatalog" not in request.query and "roles" in body:
-        body = with_catalog(db, body)
-    return Response(200, {"token": body}, [("X-Subject-Token", request.header("x-subject-token"))])
+    """What a token is worth now. The whole answer is kept with what is known of the token: services ask again
+    and again, and the catalogue is the most of it."""
+    found = request.subject_token
+    headers = [("X-Subject-Token", request.header("x-subject-token")), JSON]
+    if "nocatalog" in request.query or "roles" not in found.token:
+        return Response(200, {"token": found.token}, headers)
+    if found.shown is None or found.epoch != db.epoch:
+        found.shown = request.service.wire.encode({"token": with_catalog(db, found.token)})
+    return Response(200, found.shown, headers)
 
 
 def revoke(request: Request, tx: Tx) -> None:

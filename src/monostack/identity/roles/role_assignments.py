@@ -9,8 +9,9 @@ Source: identity API reference, "Role assignments"; what a current identity serv
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import NamedTuple
 
 from monostack.identity.attributes import bad
 from monostack.identity.projects import projects
@@ -24,8 +25,7 @@ from monostack.kit.resource import Route
 FALSE = ("0", "false")
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """An assignment, as given or in effect. `group_id` and `prior_role_id` say by what it takes effect."""
 
     given: Row
@@ -124,19 +124,20 @@ class _Asked:
             users.find(db, self.user_id)
         rows = grants.of_user(db, self.user_id) if self.user_id else db.all(ASSIGNMENTS)
         wanted = set(self._projects(db)) if self.project_id else None
-        implied = grants.implications(db)
-        own = {row["id"] for row in db.all(ROLES) if row["domain_id"]}
-        out = []
-        for row in sorted(rows, key=lambda row: (row["target_kind"], row["target_id"], row["role_id"])):
-            for entry in self._spread(db, row):
-                if not self._fits(entry, wanted):
-                    continue
-                out += [
-                    each
-                    for each in _with_implied(entry, implied)
-                    if each.role_id not in own and self.role_id in (None, each.role_id)
-                ]
-        return out
+        chains = _Chains(db, self.role_id)
+        below = lru_cache(None)(lambda target_id: [row["id"] for row in projects.below(db, target_id)])
+        members = lru_cache(None)(lambda group_id: self._members(db, group_id))
+        return [
+            Entry(*entry[:5], role_id, entry.group_id, prior_role_id)
+            for row in sorted(rows, key=lambda row: (row["target_kind"], row["target_id"], row["role_id"]))
+            for entry in _spread(row, members, below)
+            if self._fits(entry, wanted)
+            for role_id, prior_role_id in chains.of(entry.role_id)
+        ]
+
+    def _members(self, db: Db, group_id: str) -> list[str]:
+        found = [row["user_id"] for row in db.all(MEMBERSHIPS, group_id=group_id)]
+        return [user_id for user_id in found if self.user_id in (None, user_id)]
 
     def _fits(self, entry: Entry, wanted: set[str] | None) -> bool:
         if wanted is not None:
@@ -147,39 +148,55 @@ class _Asked:
             return False
         return not self.system or entry.target_kind == "system"
 
-    def _spread(self, db: Db, row: Row) -> Iterator[Entry]:
-        """The assignment for each member of its group and each project below its target."""
-        given = _as_given(row)
-        actors = [given]
-        if row["actor_kind"] == "group":
-            members = db.all(MEMBERSHIPS, group_id=row["actor_id"])
-            actors = [
-                replace(given, actor_kind="user", actor_id=member["user_id"], group_id=row["actor_id"])
-                for member in members
-                if self.user_id in (None, member["user_id"])
+
+def _spread(row: Row, members: Callable, below: Callable) -> Iterator[Entry]:
+    """The assignment for each member of its group and each project below its target."""
+    group_id = row["actor_id"] if row["actor_kind"] == "group" else None
+    actors = [row["actor_id"]] if group_id is None else members(group_id)
+    if not row["inherited"]:
+        for actor_id in actors:
+            yield Entry(row, "user", actor_id, row["target_kind"], row["target_id"], row["role_id"], group_id)
+        return
+    for project_id in below(row["target_id"]):
+        for actor_id in actors:
+            yield Entry(row, "user", actor_id, "project", project_id, row["role_id"], group_id)
+
+
+class _Chains:
+    """What each role comes to: itself and all that it implies, each with the role that implies it; of these
+    only the one that is asked for, and none that is a domain's own."""
+
+    def __init__(self, db: Db, asked: str | None) -> None:
+        self.implied = grants.implications(db)
+        self.own = {row["id"] for row in db.all(ROLES) if row["domain_id"]}
+        self.asked = asked
+        self.known: dict[str, list[tuple[str, str | None]]] = {}
+
+    def of(self, role_id: str) -> list[tuple[str, str | None]]:
+        found = self.known.get(role_id)
+        if found is None:
+            found = self.known[role_id] = [
+                pair
+                for pair in self._all(role_id)
+                if pair[0] not in self.own and self.asked in (None, pair[0])
             ]
-        if not row["inherited"]:
-            yield from actors
-            return
-        for project in projects.below(db, row["target_id"]):
-            for entry in actors:
-                yield replace(entry, target_kind="project", target_id=project["id"])
+        return found
+
+    def _all(self, role_id: str) -> list[tuple[str, str | None]]:
+        out: list[tuple[str, str | None]] = [(role_id, None)]
+        seen = {role_id}
+        for prior, _ in out:
+            for follower in self.implied.get(prior, ()):
+                if follower not in seen:
+                    seen.add(follower)
+                    out.append((follower, prior))
+        return out
 
 
 def _as_given(row: Row) -> Entry:
     return Entry(
         row, row["actor_kind"], row["actor_id"], row["target_kind"], row["target_id"], row["role_id"]
     )
-
-
-def _with_implied(entry: Entry, implied: dict[str, list[str]]) -> list[Entry]:
-    out, seen = [entry], {entry.role_id}
-    for each in out:
-        for role_id in implied.get(each.role_id, ()):
-            if role_id not in seen:
-                seen.add(role_id)
-                out.append(replace(entry, role_id=role_id, prior_role_id=each.role_id))
-    return out
 
 
 def _in_domain(db: Db, entries: list[Entry], domain_id: str) -> list[Entry]:
