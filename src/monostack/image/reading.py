@@ -107,6 +107,7 @@ async def to_file(cloud, image_id: str, target: Path) -> bool:
     finally:
         filled.close()
     if row["os_hash_algo"] == found["os_hash_algo"] and row["os_hash_value"] != found["os_hash_value"]:
+        target.unlink()
         raise unavailable(f"The data of image {image_id} are not what they were.")
     return True
 
