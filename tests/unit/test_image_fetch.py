@@ -136,3 +136,35 @@ async def test_an_operator_may_name_places_that_are_otherwise_refused(server, mo
     assert b"".join([piece async for piece in fetch.chunks(url, also)]) == b"data"
     with pytest.raises(Unreachable):
         fetch.check(f"http://127.0.0.2:{port}/data", also)
+
+
+@pytest.mark.parametrize(
+    ("rules", "url", "word"),
+    [
+        ({}, "http://host/", None),
+        ({}, "http://host:8080/", "port 8080"),
+        ({}, "https://host:80/", "port 80"),
+        ({"allowed_ports": ("8080",)}, "http://host:8080/", None),
+        ({"allowed_ports": ("8080",)}, "http://host/", "port 80"),
+        ({"disallowed_ports": ("22",)}, "http://host:8080/", None),
+        ({"disallowed_ports": ("22",)}, "http://host:22/", "port 22"),
+        ({"allowed_ports": ("22",), "disallowed_ports": ("22",)}, "http://host:22/", None),
+        ({"allowed_schemes": ("https",)}, "http://host/", "scheme http"),
+        ({"allowed_schemes": ("file",)}, "file:///etc/passwd", "https://host/path"),
+        ({"disallowed_schemes": ("http",)}, "http://host/", "scheme http"),
+        ({"allowed_hosts": ("good",)}, "http://good/", None),
+        ({"allowed_hosts": ("good",)}, "http://GOOD./", None),
+        ({"allowed_hosts": ("good",)}, "http://bad/", "host bad"),
+        ({"disallowed_hosts": ("bad",)}, "http://bad./", "host bad"),
+        ({"allowed_hosts": ("127.0.0.1",)}, "http://127.0.0.1/", "not an address"),
+        ({}, "http://host/a b", "blanks"),
+        ({}, "http://host/\r\nHost: other", "blanks"),
+    ],
+)
+def test_an_operator_says_what_is_fetched_from(rules, url, word):
+    allowed = fetch.Rules(**rules)
+    if word is None:
+        fetch.check(url, allowed)
+        return
+    with pytest.raises(Unreachable, match=word):
+        fetch.check(url, allowed)

@@ -28,7 +28,7 @@ def user(db: Db, id: str) -> Row | None:  # noqa: A002
     return db.one(USERS, id=id, lock=False)
 
 
-def catalog(db: Db, user_id: str | None, project_id: str | None) -> list[dict]:
+def endpoints(db: Db, user_id: str | None, project_id: str | None) -> list[dict]:
     """The services with their endpoints, as a user of a project sees them."""
     from monostack.identity.catalog import catalog
 
@@ -53,4 +53,4 @@ def limit(db: Db, service_type: str, resource: str, project_id: str) -> int:
     return registered[0]["default_limit"] if registered else 0
 
 
-__all__ = ["catalog", "domain", "limit", "project", "project_named", "user"]
+__all__ = ["domain", "endpoints", "limit", "project", "project_named", "user"]

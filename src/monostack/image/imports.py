@@ -44,7 +44,7 @@ def begin(request, tx, row: dict, asked: dict) -> dict | None:
     task = add_task(request, tx, row, OF_IMAGE, told, wanted)
     if method == REGION:
         caller = request.caller
-        catalog = identity.catalog(tx, caller.user_id, caller.project_id)
+        catalog = identity.endpoints(tx, caller.user_id, caller.project_id)
         tx.after(regions.remember, task["id"], request.headers["x-auth-token"], catalog, asked["method"])
     return task
 

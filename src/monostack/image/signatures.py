@@ -7,7 +7,8 @@ certificates. A key manager will be asked there; until the cloud has one, an ope
 that he trusts into a folder (`image.certificates`), UUID.pem each, in PEM or DER.
 
 Source: image user guide, "Signature verification": SHA-224 to SHA-512; RSA-PSS with MGF1 over the same hash
-and the longest salt, DSA, ECDSA over the curves of at least 384 bits.
+and the longest salt, DSA, ECDSA over the curves of at least 384 bits. Of those only the prime ones are here:
+the binary ones (SECT...) are not in the library any more, and such an image is refused.
 """
 
 import base64
@@ -25,7 +26,7 @@ METHOD, KIND, VALUE, CERTIFICATE = (
 )
 NAMES = (VALUE, METHOD, KIND, CERTIFICATE)
 HASHES = ("SHA-224", "SHA-256", "SHA-384", "SHA-512")
-CURVES = ("SECT571K1", "SECT409K1", "SECT571R1", "SECT409R1", "SECP521R1", "SECP384R1")
+CURVES = ("SECP521R1", "SECP384R1")
 KINDS = ("RSA-PSS", "DSA", *(f"ECC_{curve}" for curve in CURVES))
 
 
