@@ -1,6 +1,7 @@
 """One-time codes, several factors with receipts, users whom a proxy names."""
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -49,6 +50,12 @@ def test_a_code_is_good_once(user, attempt, code):
     assert answer.json()["token"]["methods"] == ["totp"]
     for used in (code(), code(-1)):
         assert attempt(user, totp=used).status_code == 401
+
+
+def test_a_code_is_good_once_at_the_same_moment_too(user, attempt, code):
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: attempt(user, totp=code()).status_code, range(6)))
+    assert sorted(answers) == [201] + [401] * 5
 
 
 def test_codes_of_other_times_people_and_kinds(world, user, make, attempt, code, settings):

@@ -1,5 +1,7 @@
 """Rules on passwords and accounts: strength, history, age, expiry, lock, long absence. All default to off."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from monostack.identity.authentication import passwords
@@ -141,6 +143,16 @@ def test_expiry(world, admin, make, change, log_in, try_, settings):
     assert try_(exempt) == RIGHT
     found = admin.get("/users", params={"password_expires_at": f"lt:{world.cloud.clock.now()}Z"})
     assert [each["name"] for each in found.json()["users"]] == ["u"]
+    for lowest, count in (("2000-01-01T00:00:00Z", 1), ("2999-01-01T00:00:00Z", 0)):
+        both = {"password_expires_at": [f"gt:{lowest}", f"lt:{world.cloud.clock.now()}Z"]}
+        assert len(admin.get("/users", params=both).json()["users"]) == count, (
+            "where there are two, both hold"
+        )
+    exactly = {"password_expires_at": user["password_expires_at"] + "Z"}
+    assert len(admin.get("/users", params=exactly).json()["users"]) == 1
+    answer = admin.get("/users", params={"password_expires_at": "about:2030-01-01T00:00:00Z"})
+    assert answer.status_code == 400
+    assert "about" in answer.json()["error"]["message"]
     assert change(user, "secret", "newer").status_code == 204
     assert try_(user, "newer") == RIGHT
     path = f"/users/{user['id']}"
@@ -191,6 +203,13 @@ def test_lock_after_failures(world, admin, user, change, try_, settings):
 def test_changing_the_password_with_a_wrong_one_counts_too(user, change, try_, settings):
     settings(lockout_failure_attempts=2)
     assert [change(user, "wrong", "new").status_code for _ in range(2)] == [401, 401]
+    assert try_(user) == 401
+
+
+def test_guesses_at_the_same_moment_are_all_counted(user, try_, settings):
+    settings(lockout_failure_attempts=5)
+    with ThreadPoolExecutor(5) as pool:
+        assert list(pool.map(lambda _: try_(user, "wrong"), range(5))) == [401] * 5
     assert try_(user) == 401
 
 

@@ -75,13 +75,13 @@ def _answer(db: Db, request: Request, login: Login, proofs: list[Proof]) -> Resp
     user = db.one(USERS, id=proofs[0].user_id)
     if user is None or any(_overtaken(db, user, proof) for proof in proofs):
         raise refused()
-    methods = [name for proof in proofs for name in proof.methods]
+    named = [name for proof in proofs for name in proof.methods]
     receipt = receipts.presented(request)
     if receipt is not None:
         if (receipt.user_id, receipt.epoch) != (user["id"], user["epoch"] or 0):
             raise receipts.unknown(receipt.text)
-        methods += receipt.methods
-    methods = tuple(dict.fromkeys(methods))
+        named += receipt.methods
+    methods = tuple(dict.fromkeys(named))
     rules = factors.rules(user["options"], known.offered(db.cloud.settings.identity.methods))
     if not factors.suffice(rules, methods):
         if not tokens.may_log_in(db, user["id"]):

@@ -57,17 +57,17 @@ def hashed(password: str, recipe: Recipe) -> str:
         salt = bcrypt.gensalt(rounds).decode()[-22:]
         made = bcrypt.hashpw(_keyed(data, salt), f"$2b${rounds:02}${salt}".encode()).decode()
         return f"$bcrypt-sha256$v=2,t=2b,r={rounds}${salt}${made[-31:]}"
-    salt = os.urandom(SALT)
+    grains = os.urandom(SALT)
     if algorithm == "scrypt":
-        key = _scrypt(data, salt, rounds, SCRYPT_BLOCK, SCRYPT_PARALLEL, 32)
-        return f"$scrypt$ln={rounds},r={SCRYPT_BLOCK},p={SCRYPT_PARALLEL}${_spelled(salt)}${_spelled(key)}"
+        key = _scrypt(data, grains, rounds, SCRYPT_BLOCK, SCRYPT_PARALLEL, 32)
+        return f"$scrypt$ln={rounds},r={SCRYPT_BLOCK},p={SCRYPT_PARALLEL}${_spelled(grains)}${_spelled(key)}"
     if algorithm == "pbkdf2_sha512":
-        key = hashlib.pbkdf2_hmac("sha512", data, salt, rounds)
-        return f"$pbkdf2-sha512${rounds}${_spelled(salt)}${_spelled(key)}".replace("+", ".")
+        key = hashlib.pbkdf2_hmac("sha512", data, grains, rounds)
+        return f"$pbkdf2-sha512${rounds}${_spelled(grains)}${_spelled(key)}".replace("+", ".")
     from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
     return Argon2id(
-        salt=salt, length=32, iterations=rounds, lanes=ARGON2_LANES, memory_cost=ARGON2_MEMORY
+        salt=grains, length=32, iterations=rounds, lanes=ARGON2_LANES, memory_cost=ARGON2_MEMORY
     ).derive_phc_encoded(data)
 
 

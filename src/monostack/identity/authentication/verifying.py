@@ -43,7 +43,7 @@ async def matching(ctx: Context, row: Row | None, secret: str, column: str, who:
     attempts, address = ctx.cloud.identity.attempts, ctx.request.remote
     who = row["id"] if row else who
     attempts.admit(who, address)
-    if await fits(ctx, row, secret, column):
+    if await fits(ctx, row, secret, column) and row is not None:
         return row
     attempts.failed(who, address)
     raise refused()
@@ -55,7 +55,7 @@ async def fits(ctx: Context, row: Row | None, secret: str, column: str, *, from_
     stored = row[column] if row else None
     if len(secret) > passwords.LONGEST:
         secret, stored = "", None
-    if stored is None:
+    if row is None or stored is None:
         await ctx.cpu(passwords.matches, secret, runtime.nobodys_hash)
         return False
     if from_memory and runtime.verified.knows(row["id"], stored, secret):
@@ -78,7 +78,7 @@ async def of_user(
     attempts.admit(who, ctx.request.remote)
     locked = row is not None and standing.locked(cloud, row)
     fitting = await fits(ctx, row, password, "password_hash", from_memory=not locked)
-    if locked or not fitting:
+    if row is None or locked or not fitting:
         attempts.failed(who, ctx.request.remote)
         if row is not None and not locked and cloud.settings.identity.lockout_failure_attempts:
             await ctx.write(standing.count_failure, row["id"])

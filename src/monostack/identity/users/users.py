@@ -10,6 +10,7 @@ Source: identity API reference, "Users"; what a current identity service answers
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 
 from monostack.identity import removal
 from monostack.identity.attributes import (
@@ -117,21 +118,31 @@ def _listed(db: Db, request: Request, elsewhere: frozenset[str] | None) -> dict:
     return request.list("users", show_all(request, SHOWN, found), found)
 
 
-def _expiring(request: Request):
+def _expiring(request: Request) -> Callable[[Row], bool] | None:
     """A condition on when the password expires, as in ?password_expires_at=lt:2030-01-01T00:00:00Z; None
-    without."""
-    asked = request.query.get("password_expires_at")
-    if asked is None:
+    without. Where there are several, all must hold."""
+    asked = [_expiry(value) for name, value in request.pairs if name == "password_expires_at"]
+    if not asked:
         return None
-    name, _, moment = asked.partition(":")
-    if name not in EXPIRY:
+
+    def keep(row: Row) -> bool:
+        expires = row["password_expires_at"]
+        return expires is not None and all(compare(expires, moment) for compare, moment in asked)
+
+    return keep
+
+
+def _expiry(asked: str) -> tuple[Callable[[str, str], bool], str]:
+    """A comparison and the moment to compare with; without a word for it, the same moment."""
+    name, colon, moment = asked.partition(":")
+    if not colon or name[:1].isdigit():
         name, moment = "eq", asked
+    if name not in EXPIRY:
+        raise bad(f"The given operator {name} is not valid: password_expires_at takes {', '.join(EXPIRY)}.")
     try:
-        moment = clock.parse(moment)
+        return EXPIRY[name], clock.parse(moment)
     except ValueError:
         raise bad(MALFORMED.format("Timestamp not in expected format.")) from None
-    compare = EXPIRY[name]
-    return lambda row: row["password_expires_at"] is not None and compare(row["password_expires_at"], moment)
 
 
 async def show_one(request: Request, ctx: Context) -> dict:
