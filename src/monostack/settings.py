@@ -63,6 +63,8 @@ class Identity:
     max_active_keys: int = 3
     token_provider: str = "fernet"
     signature_seconds: int = 900
+    client_certificate_header: str = "X-SSL-Client-Cert"
+    oauth2_cert_dn_mapping_id: str = "oauth2_mapping"
     v2_api: bool = True
     return_all_endpoints_if_no_filter: bool = True
     max_redelegation_count: int = 3

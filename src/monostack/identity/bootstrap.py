@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from monostack.identity.authentication import passwords, verified, verifying
+from monostack.identity.authentication import certificates, passwords, verified, verifying
 from monostack.identity.authentication.attempts import Attempts
 from monostack.identity.authentication.methods import known
 from monostack.identity.catalog.catalog import Kept
@@ -86,6 +86,7 @@ def bootstrap(tx: Tx, cloud: Cloud) -> None:
     """Idempotent, at every start."""
     cloud.identity = Runtime(cloud)
     cloud.auth.validator = tokens.validate
+    cloud.auth.thumbprint = certificates.thumbprint
     cloud.first_passwords = {}
     if tx.one(PROJECTS, id=DEFAULT_DOMAIN) is None:
         _first_start(tx, cloud)

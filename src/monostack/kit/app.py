@@ -234,6 +234,10 @@ class App:
             request.caller = await self._caller(request)
             if request.caller is None:
                 return wire.unauthorized(request)
+            if request.caller.bound is not None and request.caller.bound != self.cloud.auth.thumbprint(
+                request
+            ):
+                return wire.unauthorized(request)
             if request.caller.access_rules and not await self._may_be_used(request):
                 return wire.unauthorized(request)
             wire.admit(request)

@@ -39,11 +39,12 @@ class Caller:
 
     `credentials` is the dict that policy rules see; `own` the default target: things of his own.
     `access_rules` are what his token may be used for; None or empty where nothing limits it. `shown` is the
-    answer to who asks what his token is worth, kept like himself by who makes it.
-    """
+    answer to who asks what his token is worth, kept like himself by who makes it. `bound` is the thumbprint
+    of the certificate that must come with his token."""
 
     __slots__ = (
         "access_rules",
+        "bound",
         "credentials",
         "domain_id",
         "epoch",
@@ -76,6 +77,7 @@ class Caller:
         expires: float = 0.0,
         token: Mapping[str, Any] | None = None,
         access_rules: Sequence[Mapping[str, str]] | None = None,
+        bound: str | None = None,
     ) -> None:
         self.user_id, self.user_name, self.user_domain_id = user_id, user_name, user_domain_id
         self.project_id, self.project_name, self.project_domain_id = (
@@ -88,6 +90,7 @@ class Caller:
         self.access_rules = access_rules
         self.epoch = -1
         self.shown: bytes | None = None
+        self.bound = bound
         lower = frozenset(role.lower() for role in roles)
         self.credentials = {
             "user_id": user_id,
@@ -130,12 +133,13 @@ class Auth:
     """Token validation for every service of this process.
 
     `validator(db, token) -> Caller | None` is set by the identity service, or by the client of an external
-    Keystone.
+    Keystone; so is `thumbprint(request)`, of the certificate that the request's client showed.
     """
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
         self.validator: Callable[[Db, str], Caller | None] | None = None
+        self.thumbprint: Callable[[Request], str | None] = lambda request: None
         self.kept: dict[str, Caller] = {}
         self.epoch = 0
 

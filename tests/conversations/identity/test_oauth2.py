@@ -1,6 +1,8 @@
 """Access tokens for clients that speak OAuth 2.0."""
 
 import base64
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 
@@ -75,3 +77,80 @@ def test_other_methods_are_405_in_oauths_shape(nobody):
         answer = nobody.request(method, DOOR)
         assert (answer.status_code, answer.json()["error"]) == (405, "other_error")
     assert nobody.request("HEAD", DOOR).status_code == 405
+
+
+def certificate(name):
+    """The PEM text of a certificate that a client of that name would show."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    issuer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "the ca")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(issuer, subject, key.public_key(), 1, now, now + timedelta(1))
+    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+@pytest.fixture
+def proxied(world, admin, make, give, found, monkeypatch):
+    """`proxied("cn")`: headers that the trusted proxy sends for a client with that certificate; the user
+    robot can be logged in by one called robot."""
+    monkeypatch.setattr(world.cloud.settings.identity, "trusted_proxies", ("127.0.0.1",))
+    rule = {
+        "local": [{"user": {"name": "{0}"}}],
+        "remote": [
+            {"type": "SSL_CLIENT_SUBJECT_DN_CN"},
+            {"type": "SSL_CLIENT_ISSUER_DN_CN", "any_one_of": ["the ca"]},
+        ],
+    }
+    answer = admin.put("/OS-FEDERATION/mappings/oauth2_mapping", json={"mapping": {"rules": [rule]}})
+    assert answer.status_code == 201, answer.text
+    return lambda name: {"X-SSL-Client-Cert": quote(certificate(name))}
+
+
+@pytest.fixture
+def robot(make, give, found):
+    project = found("projects", "demo")
+    user = make("user", name="robot", default_project_id=project)["id"]
+    give("member", user, project=project)
+    return user
+
+
+def test_a_certificate_logs_in_and_must_come_with_its_token(world, admin, nobody, proxied, robot):
+    shown = proxied("robot")
+    answer = nobody.post(DOOR, data=GRANT | {"client_id": robot}, headers=shown)
+    assert answer.status_code == 200, answer.text
+    token = answer.json()["access_token"]
+    body = admin.get("/auth/tokens", headers={"X-Subject-Token": token}).json()["token"]
+    assert body["methods"] == ["oauth2_credential"]
+    assert body["project"]["name"] == "demo"
+    assert len(body["oauth2_credential"]["x5t#S256"]) == 44
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert nobody.get("/auth/projects", headers=bearer | shown).status_code == 200
+    assert nobody.get("/auth/projects", headers=bearer).status_code == 401
+    assert nobody.get("/auth/projects", headers=bearer | proxied("robot")).status_code == 401, "another one"
+    again = {"auth": {"identity": {"methods": ["token"], "token": {"id": token}}}}
+    assert nobody.post("/auth/tokens", json=again, headers=shown).status_code == 403
+
+
+def test_certificates_that_do_not_count(world, admin, nobody, proxied, robot, found, monkeypatch):
+    asked = GRANT | {"client_id": robot}
+
+    def refused(**headers):
+        answer = nobody.post(DOOR, data=asked, headers=headers)
+        return (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+
+    assert refused(**proxied("somebody"))
+    assert refused(**{"X-SSL-Client-Cert": "rubbish"})
+    shown = proxied("robot")
+    assert (
+        nobody.post(DOOR, data=GRANT | {"client_id": found("users", "demo")}, headers=shown).status_code
+        == 401
+    )
+    assert nobody.post(DOOR, data=GRANT, headers=shown).status_code == 401
+    admin.delete("/OS-FEDERATION/mappings/oauth2_mapping").raise_for_status()
+    assert refused(**shown)
+    monkeypatch.setattr(world.cloud.settings.identity, "trusted_proxies", ("192.0.2.1",))
+    assert refused(**shown)

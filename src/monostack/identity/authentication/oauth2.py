@@ -2,11 +2,12 @@
 
 A client that knows OAuth and not us sends the id and the secret of an application credential, in the header
 of basic authentication or in the form, and gets one of our tokens as its access token. It is logged in by
-the one login there is. Answers have OAuth's shapes, refusals too, and an unknown client is refused like a
-wrong secret.
+the one login there is. A client that shows a certificate (mutual TLS) needs no secret: a mapping, called
+oauth2_mapping unless a setting says otherwise, makes the certificate's names a user. Answers have OAuth's
+shapes, refusals too, and an unknown client is refused like a wrong secret.
 
-Source: RFC 6749 sections 2.3.1, 4.4 and 5.2; identity API reference, "OS-OAUTH2"; what a current identity
-service answers."""
+Source: RFC 6749 sections 2.3.1, 4.4 and 5.2; RFC 8705; identity API reference, "OS-OAUTH2"; what a current
+identity service answers."""
 
 from __future__ import annotations
 
@@ -15,10 +16,16 @@ import binascii
 import math
 from urllib.parse import parse_qs, unquote_plus
 
-from monostack.identity.authentication import login
+from monostack.identity.authentication import certificates, login
+from monostack.identity.authentication.certificates import Certificate
+from monostack.identity.federation import language
+from monostack.identity.federation.tables import MAPPINGS
+from monostack.identity.tables import PROJECTS, USERS
+from monostack.identity.tokens import tokens
+from monostack.identity.tokens.claims import Claims, new_audit_id
 from monostack.kit import clock
 from monostack.kit.context import Context
-from monostack.kit.db import Db
+from monostack.kit.db import Db, Row
 from monostack.kit.errors import Error
 from monostack.kit.request import Request
 from monostack.kit.resource import PUBLIC, Response, Route
@@ -27,6 +34,7 @@ GRANT = "client_credentials"
 LONGEST_FORM = 16384
 NOT_CLIENT = "Client authentication failed."
 FORM = "application/x-www-form-urlencoded"
+METHOD = "oauth2_credential"
 BY_STATUS = {401: "invalid_client", 400: "invalid_request"}
 NEVER_KEPT = [("Cache-Control", "no-store"), ("Pragma", "no-cache")]
 
@@ -49,6 +57,9 @@ async def issue(request: Request, ctx: Context) -> Response:
         if grant != GRANT:
             words = f"The parameter grant_type {grant} is not supported."
             raise Refused(400, "unsupported_grant_type", words)
+        certificate = certificates.presented(request)
+        if certificate is not None:
+            return await ctx.read(_with_certificate, request, form.get("client_id"), certificate)
         return await _with_secret(request, ctx, *_client(request, form))
     except Refused as refusal:
         return _refusal(request, refusal.status, refusal.error, str(refusal))
@@ -65,6 +76,55 @@ async def _with_secret(request: Request, ctx: Context, client_id: str, secret: s
         raise Refused(refusal.code, BY_STATUS.get(refusal.code, "other_error"), refusal.message) from None
     token = next(value for name, value in answer.headers if name == "X-Subject-Token")
     return granted(request, token, answer.body["token"])
+
+
+def _with_certificate(db: Db, request: Request, client_id: str | None, certificate: Certificate) -> Response:
+    """A token for the user of that id, who is the one that a mapping of the certificate's names speaks of,
+    and for his default project. It counts only together with the certificate."""
+    user = db.one(USERS, id=client_id) if client_id else None
+    mapping = db.one(MAPPINGS, id=db.cloud.settings.identity.oauth2_cert_dn_mapping_id)
+    if user is None or mapping is None or not user["default_project_id"]:
+        raise Refused(401, "invalid_client", NOT_CLIENT)
+    try:
+        mapped = language.apply(mapping["rules"], certificate.names, mapping["schema_version"] or "1.0")
+    except language.NotMapped:
+        raise Refused(401, "invalid_client", NOT_CLIENT) from None
+    if not _is(db, user, mapped.user):
+        raise Refused(401, "invalid_client", NOT_CLIENT)
+    issued = int(db.cloud.clock.time() * 1_000_000)
+    audit_id = new_audit_id()
+    made = tokens.issue(
+        db,
+        Claims(
+            user_id=user["id"],
+            methods=(METHOD,),
+            scope="project",
+            target_id=user["default_project_id"],
+            issued=issued,
+            expires=issued + db.cloud.settings.identity.token_seconds * 1_000_000,
+            audit_id=audit_id,
+            chain_id=audit_id,
+            more={"thumbprint": certificate.thumbprint},
+        ),
+    )
+    if made is None:
+        raise Refused(401, "invalid_client", NOT_CLIENT)
+    return granted(request, *made)
+
+
+def _is(db: Db, user: Row, mapped: dict) -> bool:
+    """Whether whatever the mapping says of somebody is so of the user; it must say his id or his name."""
+    domain = db.one(PROJECTS, id=user["domain_id"], is_domain=True)
+    said = mapped.get("domain") or {}
+    pairs = (
+        (mapped.get("id"), user["id"]),
+        (mapped.get("name"), user["name"]),
+        (mapped.get("email"), (user["extra"] or {}).get("email")),
+        (said.get("id"), user["domain_id"]),
+        (said.get("name"), domain and domain["name"]),
+    )
+    named = mapped.get("id") or mapped.get("name")
+    return bool(named) and all(asked in (None, "", known) for asked, known in pairs)
 
 
 def granted(request: Request, token: str, described: dict) -> Response:

@@ -139,6 +139,8 @@ def _look(db: Db, claims: Claims) -> tuple[dict, int] | None:
     providers = service_providers.in_tokens(db)
     if providers:
         body["service_providers"] = providers
+    if "thumbprint" in claims.more:
+        body["oauth2_credential"] = {"x5t#S256": claims.more["thumbprint"]}
     if trust is not None:
         body["OS-TRUST:trust"] = {
             "id": trust["id"],
@@ -310,6 +312,7 @@ def caller(claims: Claims, body: dict) -> Caller:
         expires=claims.expires / 1e6,
         token=body,
         access_rules=body.get("application_credential", {}).get("access_rules"),
+        bound=claims.more.get("thumbprint"),
     )
 
 
