@@ -74,7 +74,6 @@ def test_a_user_ends_all_his_tokens(world, admin, demo, found):
     [
         ("/OS-SIMPLE-CERT/ca", 410),
         ("/OS-SIMPLE-CERT/certificates", 410),
-        ("/auth/tokens/OS-PKI/revoked", 403),
     ],
 )
 def test_closed_doors_say_so_with_or_without_a_token(admin, nobody, path, code):
