@@ -37,6 +37,9 @@ LONGEST = 8192
 class Caller:
     """An authenticated caller: ids, names, roles and scope, and what policy wants of him.
 
+    `epoch` and `kept_until` say how long what is known of him counts: until tokens are ended, or time alone
+    changes what his token is worth.
+
     `credentials` is the dict that policy rules see; `own` the default target: things of his own.
     `access_rules` are what his token may be used for; None or empty where nothing limits it. `shown` is the
     answer to who asks what his token is worth, kept like himself by who makes it. `bound` is the thumbprint
@@ -49,6 +52,7 @@ class Caller:
         "domain_id",
         "epoch",
         "expires",
+        "kept_until",
         "own",
         "project_domain_id",
         "project_id",
@@ -88,7 +92,7 @@ class Caller:
         self.domain_id, self.system, self.roles, self.expires = domain_id, system, roles, expires
         self.token = token or {}
         self.access_rules = access_rules
-        self.epoch = -1
+        self.epoch, self.kept_until = -1, expires
         self.shown: bytes | None = None
         self.bound = bound
         lower = frozenset(role.lower() for role in roles)
@@ -153,7 +157,7 @@ class Auth:
         """The caller behind a token, None when it is not valid. What is kept of him may be out of date where
         processes share the database: `confirm` tells, in the snapshot that serves him."""
         kept = self.kept.get(token)
-        if kept is not None and kept.expires > self.cloud.clock.time():
+        if kept is not None and kept.kept_until > self.cloud.clock.time():
             return kept
         return await self.cloud.engine.read(self._caller_now, token)
 
@@ -164,7 +168,7 @@ class Auth:
         """The caller behind a token as this snapshot has him; None when it is not valid."""
         now = self.cloud.clock.time()
         kept = self.kept.get(token)
-        if kept is not None and kept.epoch == db.epoch and kept.expires > now:
+        if kept is not None and kept.epoch == db.epoch and kept.kept_until > now:
             return kept
         if self.validator is None or len(token) > LONGEST:
             return None

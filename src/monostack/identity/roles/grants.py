@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from monostack.identity.federation.tables import EXPIRING_MEMBERSHIPS
 from monostack.identity.tables import ASSIGNMENTS, IMPLIED_ROLES, MEMBERSHIPS, PROJECTS, ROLES
-from monostack.kit.db import Db, Row, query
+from monostack.kit.db import Db, Row, gt, query
 
 AT_ONCE = 8
 """How many targets one statement asks for: a project and what usually stands above it."""
@@ -46,6 +46,12 @@ def of_user(db: Db, user_id: str, group_ids: Collection[str] = ()) -> list[Row]:
         return found
     more = db.all(ASSIGNMENTS, actor_kind="group", actor_id=list(group_ids))
     return list({row["id"]: row for row in (*found, *more)}.values())
+
+
+def membership_ends(db: Db, user_ids: list[str]) -> str | None:
+    """When the first of the users will no longer be in a group that an identity provider said he is in."""
+    found = db.all(EXPIRING_MEMBERSHIPS, user_id=user_ids, expires_at=gt(db.now), order="expires_at", limit=1)
+    return found[0]["expires_at"] if found else None
 
 
 def above(db: Db, project: Row) -> list[str]:

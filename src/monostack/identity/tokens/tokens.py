@@ -292,7 +292,20 @@ def validate(db: Db, token: str, expired_for: float = 0.0) -> Caller | None:
     described = _describe(db, claims)
     if described is None or described[1] != claims.epoch or _revoked(db, claims):
         return None
-    return caller(claims, described[0])
+    found = caller(claims, described[0])
+    found.kept_until = _counts_until(db, claims)
+    return found
+
+
+def _counts_until(db: Db, claims: Claims) -> float:
+    """When time alone may change what the token is worth: at its own end, or when somebody whose roles it has
+    is no longer held to be in a group."""
+    users = [claims.user_id]
+    if claims.trust_id is not None:
+        users += [row["trustor_user_id"] for row in pedigree.of(db, claims.trust_id)]
+    ends = grants.membership_ends(db, users)
+    own = claims.expires / 1e6
+    return own if ends is None else min(own, clock.seconds(ends))
 
 
 def caller(claims: Claims, body: dict) -> Caller:
