@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from monostack.identity.authentication import passwords
+from monostack.kit.events import EVENTS
 
 RIGHT = 201
 
@@ -193,6 +194,10 @@ def test_lock_after_failures(world, admin, user, change, try_, settings):
     assert try_(user) == RIGHT, "a success sets the count back"
     assert [try_(user, "wrong") for _ in range(3)] == [401] * 3
     assert try_(user) == 401
+    told = world.cloud.read(lambda db: db.all(EVENTS, kind="identity.user.locked"))
+    assert [event["resource_id"] for event in told] == [user["id"]]
+    assert "3 failed logins" in told[0]["cause"]
+    assert "127.0.0.1" in told[0]["cause"]
     assert change(user, "secret", "new").status_code == 401
     assert admin.get(f"/users/{user['id']}").json()["user"]["enabled"] is True
     later(world, seconds=61)

@@ -81,7 +81,7 @@ async def of_user(
     if row is None or locked or not fitting:
         attempts.failed(who, ctx.request.remote)
         if row is not None and not locked and cloud.settings.identity.lockout_failure_attempts:
-            await ctx.write(standing.count_failure, row["id"])
+            await ctx.write(standing.count_failure, row["id"], ctx.request.remote)
         raise refused()
     if not standing.enabled(cloud, row):
         raise refused()

@@ -52,8 +52,9 @@ def expired(cloud: Cloud, row: Row) -> bool:
     return until is not None and until <= cloud.clock.now() and not exempt(row, "ignore_password_expiry")
 
 
-def count_failure(tx: Tx, user_id: str) -> None:
-    """One more wrong password. What was counted before a lock that has ended is forgotten."""
+def count_failure(tx: Tx, user_id: str, address: str) -> None:
+    """One more wrong password or code. What was counted before a lock that has ended is forgotten. The last
+    one before a lock is an event, so that `monostack why` can tell why the user is refused."""
     row = tx.one(USERS, id=user_id)
     if row is None or locked(tx.cloud, row):
         return
@@ -61,6 +62,11 @@ def count_failure(tx: Tx, user_id: str) -> None:
     if before >= tx.cloud.settings.identity.lockout_failure_attempts:
         before = 0
     tx.set(row, failed_logins=before + 1, failed_login_at=tx.now)
+    if locked(tx.cloud, row):
+        duration = tx.cloud.settings.identity.lockout_duration
+        cause = f"{before + 1} failed logins one after the other, the last from {address}"
+        until = tx.cloud.clock.after(duration) if duration else None
+        tx.event("identity.user.locked", user_id, user_id=user_id, cause=cause, until=until)
 
 
 def anything_to_note(cloud: Cloud, row: Row) -> bool:

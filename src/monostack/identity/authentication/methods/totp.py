@@ -43,13 +43,13 @@ async def prove(ctx: Context, asked: dict[str, Any]) -> Proof:
     attempts, address = ctx.cloud.identity.attempts, ctx.request.remote
     who = user["id"] if user else naming.told(asked)
     attempts.admit(who, address)
-    if await ctx.write(_use, user, asked.get("passcode")):
+    if await ctx.write(_use, user, asked.get("passcode"), address):
         return Proof(user["id"], (NAME,), epoch=user["epoch"] or 0)
     attempts.failed(who, address)
     raise refused()
 
 
-def _use(tx: Tx, user: Row | None, passcode: Any) -> bool:
+def _use(tx: Tx, user: Row | None, passcode: Any, address: str) -> bool:
     """Whether the code is good, now for the last time. A failure is counted."""
     row = user and tx.one(USERS, id=user["id"])
     rows = tx.all(CREDENTIALS, order="id", user_id=row["id"], type=NAME) if row else []
@@ -59,7 +59,7 @@ def _use(tx: Tx, user: Row | None, passcode: Any) -> bool:
         return False
     if found is None:
         if tx.cloud.settings.identity.lockout_failure_attempts:
-            standing.count_failure(tx, row["id"])
+            standing.count_failure(tx, row["id"], address)
         return False
     if tx.one(PASSCODES, credential_id=found[0], step=found[1]) is not None:
         return False
