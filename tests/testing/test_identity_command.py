@@ -172,3 +172,24 @@ def test_a_mapping_is_tried_on_an_assertion(monostack, tmp_path):
     (tmp_path / "rules").write_text("{}")
     code, said = monostack(*words)
     assert (code, "holds no mapping" in said) == (1, True)
+
+
+@pytest.mark.postgresql
+def test_the_commands_work_on_postgresql(monostack, postgresql, tmp_path, capsys):
+    database = ("--database", postgresql.database("commands"))
+    bootstrap = (*database, "bootstrap", "--bootstrap-password", "other")
+    assert cli.main(["keys", "--state", str(tmp_path), "setup"]) == 0
+    started = DisposableCloud(
+        settings_for_tests(tmp_path / "cloud", only=("identity",), database=database[1])
+    ).start()
+    try:
+        code, said = monostack(*bootstrap, state=tmp_path / "cloud")
+        assert code == 0, said
+        assert log_in(started.auth_url, "other").status_code == 201, "in force at once, without a look"
+        assert monostack(*bootstrap, state=tmp_path / "cloud") == (0, "Everything was there already.\n")
+        keys_of = ["keys", "--state", str(tmp_path / "cloud"), "--only", "identity", *database]
+        for words in (["rotate", "credential"], ["migrate", "credential"], ["rotate", "credential"]):
+            assert cli.main([*keys_of, *words]) == 0
+        assert "max_active_keys" not in monostack(*database, "doctor", state=tmp_path / "cloud")[1]
+    finally:
+        started.stop()
