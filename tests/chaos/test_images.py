@@ -78,7 +78,8 @@ class Life:
         self.data = data
 
     def run(self) -> None:
-        for step in (self.upload, self.stage, self.copy, self.fetch, self.take_out, self.delete):
+        steps = (self.upload, self.cache, self.stage, self.copy, self.fetch, self.take_out, self.delete)
+        for step in steps:
             self.insist(step)
 
     def insist(self, step: Callable[[], None]) -> None:
@@ -129,6 +130,15 @@ class Life:
         self.image("uploaded")
         while (found := self.settled("uploaded"))["status"] != "active":
             self.ask("PUT", f"/images/{found['id']}/file", 204, 409, content=self.data, headers=OCTETS)
+
+    def cache(self) -> None:
+        image = self.settled("uploaded")["id"]
+        while image not in [each["image_id"] for each in self.cached()["cached_images"]]:
+            self.ask("PUT", f"/cache/{image}", 202)
+        assert self.settled("uploaded")["status"] == "active"
+
+    def cached(self) -> dict:
+        return self.ask("GET", "/cache", 200).json()
 
     def stage(self) -> None:
         """Data come compressed and go to both stores."""

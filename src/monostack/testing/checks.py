@@ -60,7 +60,7 @@ def image_data(db) -> list[str]:
     """Every file in the image service's folders has a row and every row its file; nothing is half written,
     and an active image has data."""
     from monostack.image import blobs, stores
-    from monostack.image.tables import BLOBS, IMAGES
+    from monostack.image.tables import BLOBS, CACHED, IMAGES
 
     home, rows = stores.of(db.cloud), db.all(BLOBS)
     out = [
@@ -68,7 +68,7 @@ def image_data(db) -> list[str]:
         for row in rows
         if row["status"] in (blobs.WRITING, blobs.DOOMED)
     ]
-    for store in (home.staging, *home.named.values()):
+    for store in (home.staging, home.cache, *home.named.values()):
         folder = getattr(store, "folder", None)
         if folder is None:
             continue
@@ -79,6 +79,7 @@ def image_data(db) -> list[str]:
     present = {row["id"] for row in rows if row["status"] == blobs.PRESENT}
     images = db.all(IMAGES)
     named = {place["id"] for image in images for place in image["places"] or ()}
+    named |= {row["token"] for row in db.all(CACHED, status="cached")}
     out += [f"data {token} are no image's" for token in sorted(present - named)]
     out += [f"data {token} of an image have no row" for token in sorted(named - present)]
     for image in images:
