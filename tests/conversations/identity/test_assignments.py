@@ -123,7 +123,8 @@ def test_as_given_and_in_effect(admin, make, found, promised):
     assert direct["scope"] == {"project": {"id": project, "name": "demo", "domain": default}}
     assert direct["role"] == {"id": member, "name": "member"}
     assert implied["role"]["name"] == "reader"
-    assert implied["links"]["prior_role"].endswith(f"/prior_role/{member}/implies/{found('roles', 'reader')}")
+    assert implied["links"]["prior_role"].endswith(f"/prior_role/{found('roles', 'reader')}/implies/{member}")
+    assert implied["links"]["assignment"].endswith(given)
 
 
 def test_filters(admin, found, promised):
@@ -136,7 +137,7 @@ def test_filters(admin, found, promised):
     assert len(entries(admin, scope__system="all")) == 1
     assert len(entries(admin, user__id=demo, scope__project__id=project)) == 1
     assert len(entries(admin, user__id=demo, effective="", role__id=found("roles", "reader"))) == 1
-    assert len(entries(admin, user__id=demo, effective="false")) == 1
+    assert len(entries(admin, user__id=demo, effective="0")) == 1
     assert entries(admin, user__id="nope") == []
     assert entries(admin, **{"scope.OS-INHERIT:inherited_to": "projects"}) == []
 
@@ -223,3 +224,23 @@ def test_a_system_reader_sees_all_and_changes_nothing(world, make, give, log_in,
         assert client.get(path).status_code == 200, path
     assert client.post("/users", json={"user": {"name": "x"}}).status_code == 403
     assert client.delete(f"/users/{found('users', 'demo')}").status_code == 403
+
+
+def test_what_is_in_effect_on_the_system_is_listed_when_asked_for(admin, make, found, give):
+    user = make("user", name="u")["id"]
+    give("member", user, system="all")
+    assert entries(admin, user__id=user, effective="") == []
+    listed = admin.get("/role_assignments", params={"user.id": user, "scope.system": "all", "effective": ""})
+    roles = {each["role"]["id"] for each in listed.json()["role_assignments"]}
+    assert roles == {found("roles", "member"), found("roles", "reader")}
+
+
+def test_only_a_zero_turns_a_flag_off(admin, make, found, give):
+    user, project = make("user", name="u")["id"], found("projects", "demo")
+    give("member", user, project=project)
+    for value, count in (("0", 1), ("false", 2), ("", 2), ("1", 2)):
+        assert len(entries(admin, user__id=user, effective=value)) == count
+    missing = admin.get("/role_assignments", params={"scope.project.id": "nope", "effective": ""})
+    assert missing.status_code == 404
+    given = {"scope.OS-INHERIT:inherited_to": "nothing", "user.id": user}
+    assert len(admin.get("/role_assignments", params=given).json()["role_assignments"]) == 1

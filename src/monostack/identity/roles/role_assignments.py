@@ -2,7 +2,8 @@
 
 As given, a row is an entry. In effect, a group stands for its members, an inherited assignment for each
 project below, a role also for what it implies, and a domain's own role only for what it implies; each entry
-links to the assignment that it comes from.
+links to the assignment that it comes from. What takes effect on the whole system is listed when that is asked
+for.
 
 Source: identity API reference, "Role assignments"; what a current identity service answers.
 """
@@ -22,7 +23,7 @@ from monostack.kit.db import Db, Row
 from monostack.kit.request import Request
 from monostack.kit.resource import Route
 
-FALSE = ("0", "false")
+NO = "0"
 
 
 class Entry(NamedTuple):
@@ -59,9 +60,8 @@ def index(request: Request, db: Db) -> dict:
 
 
 def _flag(request: Request, name: str) -> bool:
-    """A parameter that is on by being there, unless it says 0 or false."""
-    value = request.query.get(name)
-    return value is not None and value.strip().lower() not in FALSE
+    """A parameter that is on by being there, unless it says 0."""
+    return request.query.get(name, NO) != NO
 
 
 class _Asked:
@@ -73,11 +73,10 @@ class _Asked:
         self.role_id = query.get("role.id")
         self.project_id, self.domain_id = query.get("scope.project.id"), query.get("scope.domain.id")
         self.system = "scope.system" in query
-        self.inherited = query.get("scope.OS-INHERIT:inherited_to")
+        inherited_to = query.get("scope.OS-INHERIT:inherited_to")
+        self.inherited = None if inherited_to is None else inherited_to == "projects"
         self.effective = _flag(request, "effective")
         self.subtree = _flag(request, "include_subtree")
-        if self.inherited not in (None, "projects"):
-            raise bad(f"scope.OS-INHERIT:inherited_to is {self.inherited!r}: it can only be projects.")
         if self.user_id and self.group_id:
             raise bad("Specify a user or group, not both")
         if sum(map(bool, (self.project_id, self.domain_id, self.system))) > 1:
@@ -110,8 +109,8 @@ class _Asked:
             where |= {"target_kind": "domain", "target_id": self.domain_id}
         elif self.system:
             where["target_kind"] = "system"
-        if self.inherited:
-            where["inherited"] = True
+        if self.inherited is not None:
+            where["inherited"] = self.inherited
         rows = db.all(ASSIGNMENTS, order=("target_kind", "target_id", "actor_id", "role_id"), **where)
         return [_as_given(row) for row in rows]
 
@@ -122,6 +121,8 @@ class _Asked:
     def _in_effect(self, db: Db) -> list[Entry]:
         if self.user_id:
             users.find(db, self.user_id)
+        if self.project_id:
+            projects.find(db, self.project_id)
         rows = grants.of_user(db, self.user_id) if self.user_id else db.all(ASSIGNMENTS)
         wanted = set(self._projects(db)) if self.project_id else None
         chains = _Chains(db, self.role_id)
@@ -140,13 +141,13 @@ class _Asked:
         return [user_id for user_id in found if self.user_id in (None, user_id)]
 
     def _fits(self, entry: Entry, wanted: set[str] | None) -> bool:
+        if self.inherited is not None and entry.given["inherited"] != self.inherited:
+            return False
         if wanted is not None:
             return entry.target_kind == "project" and entry.target_id in wanted
         if self.domain_id:
             return entry.target_kind == "domain" and entry.target_id == self.domain_id
-        if self.inherited and not entry.given["inherited"]:
-            return False
-        return not self.system or entry.target_kind == "system"
+        return self.system == (entry.target_kind == "system")
 
 
 def _spread(row: Row, members: Callable, below: Callable) -> Iterator[Entry]:
@@ -232,11 +233,11 @@ class _Names:
 
 
 def _shown(request: Request, entry: Entry, names: _Names | None) -> dict:
-    links = {"assignment": request.base + "/v3" + _path(entry.given)}
+    links = {"assignment": request.base + "/v3" + _path(entry.given, entry.prior_role_id)}
     if entry.group_id is not None:
         links = {"membership": f"{request.base}/v3/groups/{entry.group_id}/users/{entry.actor_id}"} | links
     if entry.prior_role_id is not None:
-        links["prior_role"] = f"{request.base}/v3/prior_role/{entry.prior_role_id}/implies/{entry.role_id}"
+        links["prior_role"] = f"{request.base}/v3/prior_role/{entry.role_id}/implies/{entry.prior_role_id}"
     scope: dict = {"all": True} if entry.target_kind == "system" else {"id": entry.target_id}
     actor, role = {"id": entry.actor_id}, {"id": entry.role_id}
     if names is not None:
@@ -249,9 +250,11 @@ def _shown(request: Request, entry: Entry, names: _Names | None) -> dict:
     return {"links": links, "scope": shown_scope, entry.actor_kind: actor, "role": role}
 
 
-def _path(row: Row) -> str:
+def _path(row: Row, prior_role_id: str | None) -> str:
+    """Where the assignment stands; of an implied role, as clients have always been told it, under the role
+    that implies it."""
     where = "/system" if row["target_kind"] == "system" else f"/{row['target_kind']}s/{row['target_id']}"
-    path = f"{where}/{row['actor_kind']}s/{row['actor_id']}/roles/{row['role_id']}"
+    path = f"{where}/{row['actor_kind']}s/{row['actor_id']}/roles/{prior_role_id or row['role_id']}"
     return f"/OS-INHERIT{path}/inherited_to_projects" if row["inherited"] else path
 
 
