@@ -1,6 +1,7 @@
 """People whom an identity provider vouches for, as a front proxy tells it in headers."""
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.conftest import World
@@ -111,6 +112,17 @@ def test_the_first_login_makes_the_user(admin, acme, arrive):
     assert (user["domain_id"], user["enabled"]) == (acme["domain_id"], True)
     assert of(arrive(method="POST"))[1]["user"]["id"] == unique, "the second login finds him"
     assert check(admin, token).json()["token"]["user"] == body["user"]
+
+
+def test_who_comes_for_the_first_time_several_times_at_once_is_one(admin, arrive, mapping):
+    local = [{"user": {"name": "{0}"}}, {"projects": [{"name": "p", "roles": [{"name": "reader"}]}]}]
+    mapping(local)
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: arrive(), range(8)))
+    assert {answer.status_code for answer in answers} == {201}, [answer.text for answer in answers]
+    assert len({answer.json()["token"]["user"]["id"] for answer in answers}) == 1
+    assert len(admin.get("/users?idp_id=acme").json()["users"]) == 1
+    assert len(admin.get("/projects?name=p").json()["projects"]) == 1
 
 
 def test_name_and_mail_are_kept_up_to_date(admin, arrive, mapping):
@@ -368,3 +380,22 @@ def test_users_say_how_providers_know_them(admin, acme, make, arrive):
     assert of(arrive(**{"OIDC-sub": "rob"}))[1]["user"]["id"] == user["id"]
     admin.delete(F + "/identity_providers/acme")
     assert "federated" not in admin.get(f"/users/{user['id']}").json()["user"], "he stays, unknown to it"
+
+
+def test_signed_tokens_say_the_same():
+    options = {"federation.trusted_proxies": "127.0.0.1", "identity.token_provider": "jws"}
+    with testing.cloud(only=("identity",), **options) as cloud:
+        world = World(cloud)
+        admin, nobody = world.api("identity"), world.api("identity", None)
+        group = admin.post("/groups", json={"group": {"name": "g", "domain_id": "default"}}).json()["group"]
+        local = [{"user": {"name": "{0}"}}, {"group": {"id": group["id"]}}]
+        rules = [{"local": local, "remote": [{"type": "HTTP_OIDC_SUB"}]}]
+        admin.put(F + "/mappings/m", json={"mapping": {"rules": rules}})
+        admin.put(F + "/identity_providers/acme", json={"identity_provider": {"enabled": True}})
+        path = F + "/identity_providers/acme/protocols/mapped"
+        admin.put(path, json={"protocol": {"mapping_id": "m"}})
+        token, body = of(nobody.get(AUTH, headers=BOB))
+        assert token.count(".") == 2
+        shown = check(admin, token).json()["token"]
+        assert shown["user"] == body["user"]
+        assert shown["user"]["OS-FEDERATION"]["groups"] == [{"id": group["id"]}]

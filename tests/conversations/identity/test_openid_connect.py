@@ -44,6 +44,7 @@ def shared_world(provider):
 def configure(world, provider, monkeypatch):
     """`configure(introspect="true")`: the operator's file, with further settings of the provider."""
     monkeypatch.setattr(fetch, "_kept", {})
+    monkeypatch.setattr(fetch, "_failed", {})
     monkeypatch.setattr(fetch, "NOT_SOONER", 0.0)
     provider.changed = {}
     provider.client_secret = SECRET

@@ -152,14 +152,14 @@ async def _by_oidc(request: Request, ctx: Context, source: Oidc, idp_id: str, pr
     try:
         if "state" not in request.query:
             origin = _origin(request)
-            target, kept = await ctx.thread(openid.departure, source, here)
+            target, kept = await fetch.apart(openid.departure, source, here)
             lid = sealed.close(ctx.cloud, here, kept | {"origin": origin}, MINUTES * 60)
             return pages.redirect(target, sealed.cookie(here, lid, MINUTES * 60))
         kept = sealed.open_cookie(request, here)
         if kept is None:
             raise NotProved("the browser brings no cookie of ours")
         now = ctx.cloud.clock.time()
-        assertion = await ctx.thread(openid.arrival, source, request.query, kept, here, now)
+        assertion = await fetch.apart(openid.arrival, source, request.query, kept, here, now)
     except (NotProved, fetch.Unfetched) as reason:
         raise _nobody(f"{protocol_id} of {idp_id}", reason) from None
     answer = await _sent_on(request, ctx, idp_id, protocol_id, kept["origin"], assertion)

@@ -1,20 +1,24 @@
 """Asking an identity provider over HTTP: short documents, from addresses that the operator wrote.
 
 https, or http on this machine alone; no redirects, nothing that is not JSON, nothing that is large or slow.
-Documents that rarely change are kept for an hour; asked for anew, at most every ten seconds, so that a forged
-token cannot make this cloud ask on and on.
+Documents that rarely change are kept for an hour; asked for anew, or in vain, at most every ten seconds, so
+that forged tokens cannot make this cloud ask on and on. A few threads of their own wait for providers: one
+that does not answer holds up logins by providers, and nothing else.
 
 Source: OpenID Connect Discovery 1.0."""
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import ssl
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -24,6 +28,8 @@ TIMEOUT = 10.0
 LARGEST = 1 << 20
 KEPT = 3600.0
 NOT_SOONER = 10.0
+AT_ONCE = 4
+MOST_WAITING = 32
 HERE = ("127.0.0.1", "::1", "localhost")
 
 
@@ -37,17 +43,44 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 _kept: dict[str, tuple[float, dict[str, Any]]] = {}
+_failed: dict[str, tuple[float, str]] = {}
 _lock = threading.Lock()
+_waiting = 0
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(AT_ONCE, "provider")
+
+
+async def apart(function: Callable, *args: Any) -> Any:
+    """The function's result, from a thread that may wait for a provider; Unfetched when too many do."""
+    global _waiting
+    if _waiting >= MOST_WAITING:
+        raise Unfetched("too many are waiting for identity providers")
+    _waiting += 1
+    try:
+        return await asyncio.get_running_loop().run_in_executor(_threads(), function, *args)
+    finally:
+        _waiting -= 1
 
 
 def document(url: str, ca_file: str = "", fresh: bool = False) -> dict[str, Any]:
     """A document that rarely changes."""
+    now = time.monotonic()
     with _lock:
         fetched, found = _kept.get(url, (0.0, {}))
-        age = time.monotonic() - fetched
-        if found and age < (NOT_SOONER if fresh else KEPT):
-            return found
-    found = answer(url, ca_file)
+        failed, reason = _failed.get(url, (0.0, ""))
+    if found and now - fetched < (NOT_SOONER if fresh else KEPT):
+        return found
+    if reason and now - failed < NOT_SOONER:
+        raise Unfetched(reason)
+    try:
+        found = answer(url, ca_file)
+    except Unfetched as refusal:
+        with _lock:
+            _failed[url] = (time.monotonic(), str(refusal))
+        raise
     with _lock:
         _kept[url] = (time.monotonic(), found)
     return found

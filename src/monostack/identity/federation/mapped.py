@@ -31,7 +31,7 @@ from monostack.identity.federation import (
 from monostack.identity.federation.language import Assertion, NotMapped
 from monostack.identity.tokens import tokens
 from monostack.kit.context import Context
-from monostack.kit.db import Db, Row, Tx
+from monostack.kit.db import Db, Row, Taken, Tx
 from monostack.kit.errors import Error
 
 NAMES = ("mapped", "saml2", "openid")
@@ -70,7 +70,13 @@ async def _prove(name: str, ctx: Context, asked: Asked) -> Proof:
     assertion = asked.assertion
     if assertion is None:
         assertion = await sources.assertion(ctx, asked.idp_id, asked.protocol_id)
-    user, group_ids = await ctx.write(_arrive, asked.idp_id, asked.protocol_id, assertion)
+    try:
+        user, group_ids = await ctx.write(_arrive, asked.idp_id, asked.protocol_id, assertion)
+    except (Taken, Error) as clash:
+        # what he needs was made by another login at the same moment: the second time it is there
+        if isinstance(clash, Error) and clash.code != 409:
+            raise
+        user, group_ids = await ctx.write(_arrive, asked.idp_id, asked.protocol_id, assertion)
     more: dict[str, Any] = {}
     if group_ids is not None:
         vouched = {"idp": asked.idp_id, "protocol": asked.protocol_id, "groups": group_ids}

@@ -43,7 +43,7 @@ async def bearer(ctx: Context, source: Oidc) -> Assertion | None:
     if scheme.lower() != "bearer" or not token:
         return None
     try:
-        return _assertion(await ctx.thread(_access, source, token, ctx.cloud.clock.time()), source)
+        return _assertion(await fetch.apart(_access, source, token, ctx.cloud.clock.time()), source)
     except (NotProved, fetch.Unfetched) as reason:
         log.warning("an access token of %s was refused: %s", source.issuer, reason)
         raise refused() from None

@@ -184,7 +184,6 @@ FORGETTING = Loop("identity.expired_memberships", forget_memberships, every=3600
 def _remember(tx: Tx, user: Row, idp_id: str, protocol_id: str, unique_id: str) -> None:
     tx.insert(
         FEDERATED_USERS,
-        taken=taken("federated_user", "Duplicate entry"),
         user_id=user["id"],
         idp_id=idp_id,
         protocol_id=protocol_id,

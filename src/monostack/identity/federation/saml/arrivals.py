@@ -46,6 +46,6 @@ async def _believed(
     partner = metadata.partner(ctx.cloud, source)
     audience, now = places.entity_id(ctx.cloud), ctx.cloud.clock.time()
     expected = responses.Expected(partner, url, audience, now, request_id)
-    said = await ctx.thread(responses.read, response, expected)
+    said = await ctx.cpu(responses.read, response, expected)
     await ctx.write(once.use, said.key, said.until)
     return said.assertion

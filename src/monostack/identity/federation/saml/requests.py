@@ -71,9 +71,11 @@ def by_browser(cloud: Cloud, partner: Partner, url: str, origin: str) -> str:
 
 def _signature(cloud: Cloud, query: str) -> str:
     from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import padding
+    from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
     key = serialization.load_pem_private_key(keys.pair(cloud.state)[0], None)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise NotProved("it wants requests signed, and federation-keys/key.pem is no RSA key")
     return base64.b64encode(key.sign(query.encode(), padding.PKCS1v15(), hashes.SHA256())).decode()
 
 
