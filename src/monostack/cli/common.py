@@ -25,7 +25,8 @@ def cloud_arguments(parser: argparse.ArgumentParser, hosts: bool = True) -> None
     if hosts:
         _host_arguments(parser)
     parser.add_argument("--only", metavar="SERVICE,...", help="run only these services and what they need")
-    parser.add_argument("--database", metavar="URL", help="postgresql://... instead of SQLite in DIR")
+    database = "postgresql://... instead of SQLite in DIR" if hosts else "postgresql://..., the same for all"
+    parser.add_argument("--database", metavar="URL", help=database)
     parser.add_argument(
         "--set",
         action="append",
