@@ -273,7 +273,7 @@ class App:
         """Whether the token's access rules name the request; or another service asks in the caller's name,
         which its own token shows."""
         service, rules = request.service, request.caller.access_rules
-        paths = (request.full_path, request.root + request.full_path)
+        paths = {request.full_path, request.root + request.full_path}
         if service.wire.beyond_access_rules(request):
             return True
         if access_rules.allow(rules, service.type, request.method, *paths):
