@@ -1,9 +1,10 @@
-"""Image upload against the least that any Python process must do: `python bench/upload.py [ROUNDS]`.
+"""Image upload against the least that any Python process must do: `python bench/upload.py [ROUNDS [GIB]]`.
 
 The cloud takes 256 MiB over HTTP; a plain process reads the same bytes from a socket, hashes them (MD5 and
 SHA-512, as the API promises) and writes them to a file. Both are fed by the same sender and end when the data
 is on the disk. Besides the time on the clock the processor time of the receiving process is compared, which
-says more on a busy machine.
+says more on a busy machine. Then the data come down again, and with GIB one large image goes up and down, to
+see how much memory that takes.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ def measure_plain(piece: bytes) -> tuple[float, float]:
     return took, used
 
 
-def measure_cloud(cloud: Measured, token: str, piece: bytes) -> tuple[float, float]:
+def measure_cloud(cloud: Measured, token: str, piece: bytes, keep: bool = False) -> tuple[float, float, str]:
+    """Seconds on the clock, seconds of the processor, the image."""
     body = {"name": "upload", "disk_format": "raw", "container_format": "bare"}
     image = cloud.call("POST", 9292, "/v2/images", body, token)["id"]
     head = (
@@ -81,9 +83,49 @@ def measure_cloud(cloud: Measured, token: str, piece: bytes) -> tuple[float, flo
     used = cloud.cpu() - before
     shown = cloud.call("GET", 9292, f"/v2/images/{image}", token=token)
     assert shown["size"] == MEGABYTES * MIB and shown["status"] == "active", shown
-    assert shown["os_hash_value"] == hashlib.sha512(piece * MEGABYTES).hexdigest()
+    wanted = hashlib.sha512()
+    for _ in range(MEGABYTES):
+        wanted.update(piece)
+    assert shown["os_hash_value"] == wanted.hexdigest()
+    if not keep:
+        cloud.call("DELETE", 9292, f"/v2/images/{image}", token=token)
+    return took, used, image
+
+
+def measure_download(cloud: Measured, token: str, image: str, size: int) -> None:
+    """The data come down to a caller who throws them away."""
+    before, started = cloud.cpu(), time.perf_counter()
+    with socket.create_connection(("127.0.0.1", cloud.port(9292))) as connection:
+        head = f"GET /v2/images/{image}/file HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Auth-Token: {token}\r\n\r\n"
+        connection.sendall(head.encode())
+        text = b""
+        while b"\r\n\r\n" not in text:
+            text += connection.recv(4096)
+        left, room = size - len(text.partition(b"\r\n\r\n")[2]), bytearray(MIB)
+        while left:
+            left -= connection.recv_into(room, min(left, MIB))
+    took = time.perf_counter() - started
+    print(f"{size // MIB} MiB down: {size / MIB / took:.0f} MiB/s with {cloud.cpu() - before:.2f} s")
+
+
+def memory(cloud: Measured, name: str) -> int:
+    """A line of the process's memory, in KiB."""
+    with open(f"/proc/{cloud.process.pid}/status") as status:
+        return int(next(line for line in status if line.startswith(name)).split()[1])
+
+
+def measure_large(cloud: Measured, token: str, piece: bytes, gigabytes: int) -> None:
+    global MEGABYTES
+    MEGABYTES, before = gigabytes * 1024, memory(cloud, "VmRSS")
+    with open(f"/proc/{cloud.process.pid}/clear_refs", "w") as refs:
+        refs.write("5")  # the peak begins anew
+    took, used, image = measure_cloud(cloud, token, piece, keep=True)
+    grown = (memory(cloud, "VmHWM") - before) / 1024
+    print(f"{gigabytes} GiB: {MEGABYTES / took:.0f} MiB/s with {used:.1f} s; memory grew by {grown:.1f} MiB")
+    measure_download(cloud, token, image, MEGABYTES * MIB)
+    grown = (memory(cloud, "VmHWM") - before) / 1024
+    print(f"memory after the download: {grown:.1f} MiB more at its peak")
     cloud.call("DELETE", 9292, f"/v2/images/{image}", token=token)
-    return took, used
 
 
 def main() -> None:
@@ -93,12 +135,16 @@ def main() -> None:
         token = cloud.login()
         for _ in range(rounds):
             alone, alone_cpu = measure_plain(piece)
-            took, used = measure_cloud(cloud, token, piece)
+            took, used, image = measure_cloud(cloud, token, piece, keep=True)
             print(
                 f"{MEGABYTES} MiB: {MEGABYTES / took:.0f} MiB/s with {used:.2f} s of processor time; plain: "
                 f"{MEGABYTES / alone:.0f} MiB/s with {alone_cpu:.2f} s; that is {alone / took:.0%} "
                 f"(load average {os.getloadavg()[0]:.1f})"
             )
+            measure_download(cloud, token, image, MEGABYTES * MIB)
+            cloud.call("DELETE", 9292, f"/v2/images/{image}", token=token)
+        if len(sys.argv) > 2:
+            measure_large(cloud, token, piece, int(sys.argv[2]))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import socket
 import uvicorn
 
 from monostack.cloud import Cloud
+from monostack.sendfile import sendfile
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,8 @@ class Server(uvicorn.Server):
 
 
 def make_server(cloud: Cloud) -> Server:
+    if cloud.app is not None:
+        cloud.app.sendfile = sendfile
     config = uvicorn.Config(
         cloud.app,
         loop="none",

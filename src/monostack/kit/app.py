@@ -12,6 +12,7 @@ import logging
 import re
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -116,6 +117,7 @@ class App:
     def __init__(self, cloud: Cloud, sites: list[Site]) -> None:
         self.cloud = cloud
         self.access: AccessLog | None = None
+        self.sendfile: Callable | None = None
         self.by_port: dict[int, Site] = {}
         self.by_mount = {site.service.mount: site for site in sites if site.service.mount}
 
@@ -152,7 +154,7 @@ class App:
         try:
             site.service.wire.finish(request, response)
             response.headers.extend(request.response_headers)
-            await _send(send, response, request.method)
+            await _send(send, response, request.method, self.sendfile)
         finally:
             if self.access is not None:
                 took = (time.perf_counter() - started) * 1000
@@ -405,12 +407,12 @@ def spelled(value: str) -> str:
     return UNSENDABLE.sub(lambda found: quote(found[0], errors="replace"), value)
 
 
-async def _send(send, response: Response, method: str) -> None:
+async def _send(send, response: Response, method: str, sendfile: Callable | None = None) -> None:
     body = response.body
     headers = [(name.encode("ascii"), spelled(value).encode("ascii")) for name, value in response.headers]
     names = {name.lower() for name, _ in headers}
     if response.stream is not None or response.file is not None:
-        await _send_bulk(send, response, headers, method)
+        await _send_bulk(send, response, headers, method, sendfile)
         return
     if body is None:
         data = b""
@@ -426,7 +428,7 @@ async def _send(send, response: Response, method: str) -> None:
     await send({"type": "http.response.body", "body": b"" if method == "HEAD" else data})
 
 
-async def _send_bulk(send, response: Response, headers, method: str) -> None:
+async def _send_bulk(send, response: Response, headers, method: str, sendfile: Callable | None) -> None:
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     if method == "HEAD":
         await send({"type": "http.response.body", "body": b""})
@@ -436,8 +438,14 @@ async def _send_bulk(send, response: Response, headers, method: str) -> None:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
     else:
         with open(response.file, "rb") as source:
-            source.seek(response.offset)
-            left = response.length if response.length is not None else 1 << 62
+            offset, left = response.offset, response.length if response.length is not None else 1 << 62
+            if sendfile is not None and response.length is not None:
+                try:
+                    sent = await sendfile(send, source, offset, left)
+                except ConnectionError:
+                    return
+                offset, left = offset + sent, left - sent
+            source.seek(offset)
             while left > 0:
                 chunk = await asyncio.to_thread(source.read, min(CHUNK, left))
                 if not chunk:

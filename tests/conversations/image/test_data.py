@@ -1,6 +1,7 @@
 """The data of an image: up, down, and what is refused."""
 
 import hashlib
+import os
 import socket
 import struct
 import threading
@@ -215,6 +216,65 @@ def test_a_deleted_image_takes_its_file_along_and_nothing_else(world, demo, make
     assert stranger.exists()
     assert demo.get(f"/images/{kept}/file").status_code == 200
     stranger.unlink()
+
+
+def connected(world, image, **headers):
+    """A connection that has asked for data and taken the head of the answer; and what came after it."""
+    url = urlparse(world.cloud.url)
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    connection.connect((url.hostname, url.port))
+    ask(world, connection, image, **headers)
+    return connection
+
+
+def ask(world, connection, image, **headers):
+    lines = [f"GET /image/v2/images/{image}/file HTTP/1.1", "Host: x"]
+    lines += [f"X-Auth-Token: {world.token('demo', 'demo')}", *(f"{k}: {v}" for k, v in headers.items())]
+    connection.sendall("\r\n".join([*lines, "", ""]).encode())
+
+
+def answer_of(connection):
+    text = b""
+    while b"\r\n\r\n" not in text:
+        text += connection.recv(4096)
+    head, _, body = text.partition(b"\r\n\r\n")
+    length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+    while len(body) < length:
+        piece = connection.recv(1 << 16)
+        assert piece
+        body += piece
+    return head.split(b" ")[1], body
+
+
+def test_large_data_go_down_inside_the_kernel(world, demo, make, monkeypatch):
+    """To a caller who takes little at a time, whole and in part, one answer after the other."""
+    data, real, sent = os.urandom(1 << 20) * 9 + b"end", os.sendfile, []
+
+    def counted(*words):
+        now = real(*words)
+        sent.append(now)
+        return now
+
+    image = make(demo, data)["id"]
+    monkeypatch.setattr(os, "sendfile", counted)
+    with connected(world, image) as connection:
+        time.sleep(0.2)
+        assert answer_of(connection) == (b"200", data)
+        assert sum(sent) == len(data)
+        ask(world, connection, image, Range="bytes=5-3000004")
+        assert answer_of(connection) == (b"206", data[5:3000005])
+        ask(world, connection, image, Range="bytes=-3")
+        assert answer_of(connection) == (b"206", b"end")
+    assert sum(sent) == len(data) + 3_000_000 + 3
+
+
+def test_a_caller_who_goes_away_during_a_download_harms_nobody(world, demo, make):
+    image = make(demo, b"x" * (9 << 20))["id"]
+    for _ in range(3):
+        with connected(world, image) as connection:
+            connection.recv(1000)
+    assert len(demo.get(f"/images/{image}/file").content) == 9 << 20
 
 
 def test_the_virtual_size_of_a_disk_is_told(demo, make):
