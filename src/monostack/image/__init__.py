@@ -12,29 +12,39 @@ from monostack.kit.errors import Error
 
 def get(db, caller, image_id: str, missing: Exception | None = None) -> dict | None:
     """The image if the caller may see it; otherwise `missing` is raised, or None returned."""
-    from monostack.image import sight
+    from monostack.image import protection, sight
 
-    return sight.get(db, caller, image_id, missing)
+    row = sight.get(db, caller, image_id, missing)
+    return row and protection.readable_row(db.cloud, caller, row)
 
 
 def listed(db, caller) -> list:
     """The images that the caller is shown in a list, newest first."""
-    from monostack.image import listing
+    from monostack.image import listing, protection
 
-    return listing.everything(db, caller)
+    return [protection.readable_row(db.cloud, caller, row) for row in listing.everything(db, caller)]
 
 
 def set_properties(tx, caller, row, properties: dict[str, str]) -> None:
     """Give an image other properties; raises Error 403 when the caller may not, 400 or 413 when they may not
     be."""
-    from monostack.image import attributes, rows, sight
+    from monostack.image import attributes, protection, rows, sight
+    from monostack.image.tables import IMAGES
 
     sight.demand(tx, caller, "modify_image", row)
+    row = tx.one(IMAGES, id=row["id"], missing=sight.no_image(row["id"]))
+    before = row["properties"] or {}
+    shown = protection.readable(tx.cloud, caller, before)
+    for name in shown.keys() - properties.keys():
+        protection.check_delete(tx.cloud, caller, name)
     for name, value in properties.items():
+        if shown.get(name) != value:
+            protection.check_set(tx.cloud, caller, before, name)
         attributes.check_name(name)
         if name in attributes.SETTABLE:
             raise Error(403, "Forbidden", f"'{name}' is an attribute of the image, not a property.")
         attributes.check_value(name, value)
+    properties = {name: value for name, value in before.items() if name not in shown} | properties
     attributes.check_properties(properties)
     rows.change(tx, row, {"properties": properties})
 

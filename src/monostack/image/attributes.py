@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from monostack.image import locations
+from monostack.image import locations, protection
 from monostack.image.sight import target_of
 from monostack.image.wire import LARGEST, bad, forbidden, too_large
 from monostack.kit import clock
@@ -119,7 +119,8 @@ FIELDS = (
 
 def view(request, row: dict) -> dict[str, Any]:
     """An image as the wire shows it: its own properties, then what every image has."""
-    out = (row["properties"] or {}) | request.render(FIELDS, row)
+    properties = protection.readable(request.cloud, request.caller, row["properties"] or {})
+    out = properties | request.render(FIELDS, row)
     settings = request.cloud.settings.image
     if settings.show_multiple_locations or settings.show_image_direct_url:
         allowed = request.allowed("get_image_location", target_of(request.caller, row))

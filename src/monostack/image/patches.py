@@ -10,7 +10,7 @@ Source: image API reference, "Update image"; RFC 6901 for the pointers.
 import re
 from typing import Any
 
-from monostack.image import attributes
+from monostack.image import attributes, protection
 from monostack.image.wire import PATCH_TYPES, bad, conflict, forbidden
 
 OPERATIONS = ("add", "replace", "remove")
@@ -85,6 +85,7 @@ def apply(request, row: dict, target: dict, asked: list[tuple[str, str, Any]]) -
             continue
         attributes.check_name(name)
         if name not in attributes.SETTABLE:
+            _check_protected(request, properties, operation, name)
             _property(properties, operation, name, value)
             continue
         if operation == "remove":
@@ -97,6 +98,13 @@ def apply(request, row: dict, target: dict, asked: list[tuple[str, str, Any]]) -
     if properties != (row["properties"] or {}):
         values["properties"] = properties
     return values
+
+
+def _check_protected(request, properties: dict[str, str], operation: str, name: str) -> None:
+    if operation != "remove":
+        protection.check_set(request.cloud, request.caller, properties, name)
+    elif name in properties:
+        protection.check_delete(request.cloud, request.caller, name)
 
 
 def _property(properties: dict[str, str], operation: str, name: str, value: Any) -> None:

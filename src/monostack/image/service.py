@@ -1,7 +1,18 @@
 """The image service, assembled."""
 
 from monostack import identity
-from monostack.image import blobs, importing, leaving, loops, reading, stock, stores, tables, upgrading
+from monostack.image import (
+    blobs,
+    importing,
+    leaving,
+    loops,
+    protection,
+    reading,
+    stock,
+    stores,
+    tables,
+    upgrading,
+)
 from monostack.image.api import (
     actions,
     cache,
@@ -47,6 +58,7 @@ def bootstrap(tx, cloud) -> None:
     renewed it (see `blobs`).
     """
     stores.of(cloud)
+    protection.of(cloud)
     cloud.image_file = reading.to_file
     upgrading.bring_up(tx)
     alone = {} if cloud.engine.name == "sqlite" else {"due_at": None}

@@ -1,6 +1,6 @@
 """Images: made empty, described, listed, changed and deleted. Their data is another room's (`data`)."""
 
-from monostack.image import attributes, listing, locations, patches, quotas, rows, stores
+from monostack.image import attributes, listing, locations, patches, protection, quotas, rows, stores
 from monostack.image.sight import find, target, target_of
 from monostack.image.wire import PATCH_TYPES, WIRE, bad, conflict, forbidden
 from monostack.kit import ids
@@ -58,6 +58,8 @@ def make(request, tx, body: dict) -> dict:
         name: value for name, value in body.items() if name not in attributes.SETTABLE and name != "id"
     }
     attributes.check_properties(properties)
+    for name in properties:
+        protection.check_set(request.cloud, request.caller, {}, name)
     values = {name: body[name] for name in attributes.SETTABLE if name in body and name != "tags"}
     image_id = ids.canonical(body["id"]) if "id" in body else ids.new_uuid()
     taken = conflict(f"Image ID {image_id} already exists!")
