@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from monostack import settings as tree
 
@@ -76,7 +77,7 @@ def running_options(state: Path) -> dict:
         return {}
 
 
-def fail(words: str, status: int = 1) -> None:
+def fail(words: str, status: int = 1) -> NoReturn:
     """End the program with a sentence on standard error."""
     print(f"monostack: {words}", file=sys.stderr)
     raise SystemExit(status)

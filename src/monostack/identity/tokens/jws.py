@@ -140,7 +140,7 @@ def setup(folder: Path) -> bool:
         return True
     if _public_files(folder):
         return False
-    _write_public(folder, serialization.load_pem_private_key((folder / PRIVATE).read_bytes(), None))
+    _write_public(folder, _p256(serialization.load_pem_private_key((folder / PRIVATE).read_bytes(), None)))
     return True
 
 
@@ -173,7 +173,7 @@ def _public_files(folder: Path) -> list[Path]:
     return sorted((folder / PUBLIC).glob("*.pem")) if (folder / PUBLIC).is_dir() else []
 
 
-def _p256(key):
+def _p256(key: Any) -> Any:
     if not isinstance(getattr(key, "curve", None), ec.SECP256R1):
         raise ValueError("A key in jws-keys is not of the curve P-256, which ES256 needs.")
     return key
