@@ -267,8 +267,17 @@ DECISIONS: dict[str, dict[str, Any]] = {
     "S001-116": tenant("swift", "service", "swift"),
     "S001-125": {"out": "there is no dashboard", "title": "the dashboard"},
     "S001-132": {
-        "out": "the same as S001-014, by an option of a client that is gone",
-        "title": "endpoint create",
+        "title": "an endpoint for a service named by its id",
+        "run": [
+            {"run": "openstack service show identity", "already": True, "keep": {"identity": "id"}},
+            {
+                "run": "openstack endpoint create --disable --region RegionOne {identity} public "
+                "http://172.16.200.1:5000/v3",
+                "values": {"service_id": "{identity}", "service_type": "identity", "enabled": False},
+                "keep": {"door": "id"},
+            },
+            {"run": "openstack endpoint delete {door}", "silent": True},
+        ],
     },
     "S001-137": OPENRC,
     "S001-139": {"with": {0: {"row": [{"Name": "admin", "Enabled": True}]}}},
@@ -411,8 +420,9 @@ DECISIONS: dict[str, dict[str, Any]] = {
     "S003-081": {"out": NO_VOLUMES, "title": "mounting the volume"},
     # rocky
     "S004-013": {
-        "title": "what the bootstrap of identity makes is there after the first start",
+        "title": "what the bootstrap of identity makes is there after the first start, and made once",
         "run": [
+            {"run": "monostack identity bootstrap --bootstrap-password {password}", "already": True},
             {
                 "run": "openstack domain show default",
                 "values": {"id": "default", "name": "Default", "enabled": True},

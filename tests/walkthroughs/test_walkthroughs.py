@@ -151,7 +151,7 @@ class Follower:
 
     def _run(self, program: str, words: list[str], environment: dict, command: dict) -> tuple[int, str, str]:
         if program == "monostack":
-            words = [sys.executable, "-m", "monostack", *words, "--state", str(self.state)]
+            words = [sys.executable, "-m", "monostack", words[0], "--state", str(self.state), *words[1:]]
             done = subprocess.run(words, capture_output=True, text=True, timeout=60)
             return done.returncode, done.stdout, done.stderr
         words = [word.replace("~", str(self.home), 1) if word.startswith("~/") else word for word in words]
