@@ -7,7 +7,8 @@ the administrator's), and `steps`. A step says what is typed (`do`) and what mus
     none   what no line of the list has                fails  words of the refusal; the command ends otherwise
     keep   {name: column}: facts for later steps       first  the same from the first line of a list
     says   words of the output, as it is printed
-    as     who types; the administrator otherwise
+    terminal   there is one: else the client takes what comes from its standard input for data
+    as     who types; otherwise the administrator, or whom the story names as its `default`
 
 "$name" stands for a fact. A value between slashes is a pattern. A command that shows nothing is held to that
 by the next steps, which look.
@@ -53,6 +54,7 @@ class Story:
             "OS_REGION_NAME": "RegionOne",
         }
         self.people: dict[str, dict[str, str | None]] = told.get("people", {})
+        self.default = told.get("default")
         for name, content in told.get("files", {}).items():
             text = content if isinstance(content, str) else json.dumps(content)
             (folder / name).write_text(text)
@@ -70,9 +72,12 @@ class Story:
     def _step(self, step: dict[str, Any]) -> None:
         words = shlex.split(Template(step["do"]).substitute(self.facts))
         formatted = any(key in step for key in FORMATTED)
-        environment = self._environment(step.get("as"))
+        environment = self._environment(step.get("as", self.default))
         status, output, errors = self.loaded.run(
-            words + (["-f", "json"] if formatted else []), environment, folder=str(self.folder)
+            words + (["-f", "json"] if formatted else []),
+            environment,
+            folder=str(self.folder),
+            typed=["nothing"] if step.get("terminal") else [],
         )
         said = (errors or output).strip()
         if "fails" in step:
