@@ -198,6 +198,15 @@ class Settings:
         return self.database or f"sqlite:{self.state / 'monostack.db'}"
 
 
+CHOICES = {
+    "identity.project_delete": ("keep", "refuse", "purge"),
+    "identity.limit_enforcement_model": ("flat", "strict_two_level"),
+    "identity.project_name_url_safe": ("off", "new", "strict"),
+    "identity.domain_name_url_safe": ("off", "new", "strict"),
+}
+"""Settings that are one of a few words."""
+
+
 class BadSetting(ValueError):
     """A setting that is unknown or has the wrong type; the words name it and what is allowed."""
 
@@ -251,7 +260,11 @@ def put(target: Any, dotted: str, value: Any, where: str, prefix: str = "") -> N
     )
     if name not in fields:
         raise BadSetting(f"{where}: there is no setting {prefix}{dotted}")
-    setattr(target, name, _convert(value, str(fields[name].type), f"{where}: {prefix}{dotted}"))
+    converted = _convert(value, str(fields[name].type), f"{where}: {prefix}{dotted}")
+    allowed = CHOICES.get(prefix + dotted)
+    if allowed is not None and converted not in allowed:
+        raise BadSetting(f"{where}: {prefix}{dotted} is {value!r}: it must be {', '.join(allowed)}")
+    setattr(target, name, converted)
 
 
 def _convert(value: Any, kind: str, where: str) -> Any:

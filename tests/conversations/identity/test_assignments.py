@@ -160,7 +160,6 @@ def test_subtree(admin, make, give, found):
         {"effective": "", "group.id": "a"},
         {"effective": "", "scope.domain.id": "a", "scope.OS-INHERIT:inherited_to": "projects"},
         {"include_subtree": ""},
-        {"scope.OS-INHERIT:inherited_to": "servers"},
     ],
 )
 def test_questions_that_make_no_sense_are_400(admin, query):
