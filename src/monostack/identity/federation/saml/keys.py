@@ -9,6 +9,7 @@ Source: SAML 2.0 Metadata, section 2.4.1.1 (KeyDescriptor)."""
 from __future__ import annotations
 
 import datetime
+import fcntl
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -28,9 +29,12 @@ def pair(state: Path) -> tuple[bytes, str]:
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     if not certificate.exists():
         folder.mkdir(mode=0o700, exist_ok=True)
-        private, public = _made()
-        _write(key, private)
-        _write(certificate, public)
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # another process of this cloud may be making it
+            if not certificate.exists():
+                private, public = _made()
+                _write(key, private)
+                _write(certificate, public)
     return key.read_bytes(), certificate.read_text()
 
 
