@@ -235,8 +235,11 @@ def test_without_our_own_address_no_saml_is_spoken(world, bring, nobody):
     try:
         assert bring().status_code == 401
         assert nobody.get(F + "/saml2/metadata").status_code == 404
+        world.cloud.settings.public_url = "https://cloud.example"
+        root = tree(nobody.get(F + "/saml2/metadata").content)
+        assert root.get("entityID") == "https://cloud.example/identity/v3" + F + "/saml2/metadata"
     finally:
-        settings.public_url = url
+        settings.public_url, world.cloud.settings.public_url = url, ""
 
 
 # programs

@@ -16,8 +16,10 @@ F = "/v3/OS-FEDERATION/"
 
 def _here(cloud: Cloud) -> str:
     url = cloud.settings.federation.public_url.rstrip("/")
+    if not url and cloud.settings.public_url:
+        url = cloud.identity_url().removesuffix("/v3")
     if not url:
-        raise NotProved("setting federation.public_url is empty, and SAML needs it")
+        raise NotProved("neither federation.public_url nor public_url is set, and SAML needs one")
     return url
 
 
