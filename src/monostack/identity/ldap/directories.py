@@ -93,12 +93,15 @@ class Directories:
         task.add_done_callback(self._tasks.discard)
 
     async def _look_again(self, rows: list[Row]) -> None:
+        silent: set[str] = set()
         for row in rows:
+            if row["domain_id"] in silent:
+                continue
             try:
                 await (await self.source(row["domain_id"])).renewed(row)
             except Error as reason:
+                silent.add(row["domain_id"])
                 log.warning("user %s could not be looked at again: %s", row["id"], reason.message)
-                return
 
 
 def _options(db: Db, domain_id: str) -> Options:
