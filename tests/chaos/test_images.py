@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from tests.chaos.victim import GONE, Victim
-from tests.peers import Moto, Peer, Swift
+from tests.data_servers import Moto, Peer, Swift
 
 import monostack
 from monostack.image.stores import Stores

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+from typing import ClassVar
 
 import pytest
 
@@ -169,3 +170,104 @@ def test_uploads_of_the_last_process_are_over_at_the_start_of_the_next(tmp_path)
 
     image_id = life(die)
     assert life(lambda cloud: wait_for(lambda: row(cloud, image_id)["status"] == "queued"))
+
+
+def test_images_of_an_older_program_keep_their_data(tmp_path):
+    """Their rows named one file, `images/ID.TOKEN`; half an upload of then is over."""
+
+    def life(function):
+        cloud = DisposableCloud(settings_for_tests(tmp_path, only=("identity", "image"))).start()
+        try:
+            return function(cloud)
+        finally:
+            cloud.stop()
+
+    def make_old(cloud):
+        found = []
+        for values in (
+            {"status": "active", "blob": "old", "size": 4},
+            {"status": "saving", "upload": "half"},
+        ):
+            image_id = queued(cloud)
+            found.append(image_id)
+            cloud.run(cloud.cloud.engine.write(_changed, image_id, values))
+        folder = cloud.cloud.state / "images"
+        folder.mkdir()
+        (folder / f"{found[0]}.old").write_bytes(b"data")
+        return found
+
+    def look(cloud):
+        assert image.path(cloud.cloud, whole).read_bytes() == b"data"
+        assert row(cloud, whole)["places"][0]["store"] == "fs"
+        assert row(cloud, half)["status"] == "queued"
+        cloud.run(cloud.cloud.engine.write(lambda tx: image.delete(tx, tx.one(IMAGES, id=whole))))
+        assert wait_for(lambda: files(cloud) == [])
+
+    whole, half = life(make_old)
+    life(look)
+
+
+def _changed(tx, image_id, values):
+    tx.update(IMAGES, {"id": image_id}, **values)
+
+
+def test_a_snapshot_goes_to_the_default_store_whatever_it_is(tmp_path):
+    """What a host writes as a file becomes data of any store, and nothing of it stays behind."""
+
+    def make(path):
+        async def write():
+            path.write_bytes(b"a snapshot")
+
+        return write()
+
+    settings = settings_for_tests(tmp_path, only=("identity", "image"))
+    settings.image.stores, settings.image.store = ("far:tests.unit.test_image_store:Far",), {}
+    cloud = DisposableCloud(settings).start()
+    try:
+        image_id = queued(cloud)
+        made = cloud.run(image.adopt(cloud.cloud, image_id, make))
+        assert (made["status"], made["size"]) == ("active", 10)
+        assert wait_for(lambda: files(cloud) == [])
+        assert list(Far.data.values()) == [b"a snapshot"]
+        target = tmp_path / "brought"
+        assert cloud.run(cloud.cloud.image_file(cloud.cloud, image_id, target))
+        assert target.read_bytes() == b"a snapshot"
+        assert image.path(cloud.cloud, image_id) is None
+    finally:
+        cloud.stop()
+
+
+class Far(stores.Store):
+    """A store of somebody else's making: it keeps data in memory."""
+
+    type = "far"
+    data: ClassVar[dict[str, bytes]] = {}
+
+    def url(self, key):
+        return f"far://{key}"
+
+    def writer(self, key):
+        return FarWriter(key)
+
+    def read(self, key, first, length):
+        yield self.data[key][first : first + length]
+
+    def size(self, key):
+        return len(self.data[key]) if key in self.data else None
+
+    def remove(self, key):
+        self.data.pop(key, None)
+
+
+class FarWriter(stores.Writer):
+    def __init__(self, key):
+        self.key, self.taken = key, b""
+
+    def write(self, chunk):
+        self.taken += chunk
+
+    def finish(self):
+        Far.data[self.key] = self.taken
+
+    def abandon(self):
+        """Nothing is held."""

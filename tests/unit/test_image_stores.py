@@ -7,7 +7,7 @@ import os
 import time
 
 import pytest
-from tests.peers import Moto, Swift
+from tests.data_servers import Moto, Swift
 
 from monostack import testing
 from monostack.image.stores import Missing, Stores, Unavailable

@@ -94,7 +94,7 @@ def readable(cloud, caller, properties: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in properties.items() if rules.allows(cloud, caller, READ, name)}
 
 
-def readable_row(cloud, caller, row: Row) -> Row:
+def readable_row(cloud, caller, row: Any) -> Any:
     """The row with the properties that a caller is shown."""
     if of(cloud) is None:
         return row

@@ -248,3 +248,26 @@ def test_tasks_go_by_themselves(world, admin, demo, make):
             return
         time.sleep(0.05)
     raise AssertionError("the task is still there")
+
+
+def test_an_image_deleted_during_its_import_leaves_nothing(world, admin, demo, make, monkeypatch):
+    import threading
+
+    from monostack.image import stores
+    from monostack.image.tables import BLOBS
+
+    gate, store = threading.Event(), stores.of(world.cloud.cloud).named["second"]
+    writer = store.writer
+    monkeypatch.setattr(store, "writer", lambda key: gate.wait(10) and writer(key))
+    image = make(demo, DATA)["id"]
+    assert begin(admin, image, "copy-image", stores=["second"]).status_code == 202
+    task = demo.get(f"/images/{image}/tasks").json()["tasks"][0]["id"]
+    assert demo.delete(f"/images/{image}").status_code == 204
+    gate.set()
+    for _ in range(200):
+        told = admin.get(f"/tasks/{task}").json()
+        if told["status"] == "failure" and world.cloud.read(lambda db: db.count(BLOBS)) == 0:
+            break
+        time.sleep(0.05)
+    assert told["status"] == "failure"
+    assert not any(files(world).values())
