@@ -94,6 +94,8 @@ class Life:
                 if not self.victim.alive:
                     self.victim.deaths += 1
                     assert self.victim.start(), self.victim.last_words()
+                    if self.victim.database:
+                        self.victim.client.post("/_cloud/clock", json={"advance": {"seconds": 61}})
 
     def ask(self, method: str, path: str, *codes: int, **options):
         answer = self.victim.request(method, "image", path, **options)
@@ -193,6 +195,24 @@ def test_cut(point, nth, web):
             assert victim.start(), victim.last_words()
         Life(victim, web).run()
         assert victim.deaths >= 1, f"the life never came by {point} ({nth})"
+        assert victim.settle() == []
+    finally:
+        victim.bury()
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    "point", ["image.bring.after", *(["image.rename.after", "image.fetch.after"] if ALL else [])]
+)
+def test_cut_on_a_shared_database(point, web, postgresql):
+    """Another process might be at work: what the dead one did goes on when it has not been heard of for a
+    minute."""
+    victim = Victim(postgresql.database("chaos_images"), settings(web))
+    try:
+        assert victim.start(point, 1), victim.last_words()
+        Life(victim, web).run()
+        assert victim.deaths >= 1, f"the life never came by {point}"
         assert victim.settle() == []
     finally:
         victim.bury()

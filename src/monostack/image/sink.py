@@ -32,23 +32,23 @@ class Sink:
 
     def take(self, chunks: list[bytes]) -> None:
         """The next data. Raises Refused, Unavailable, or OSError when the disk is full."""
-        counting = _counters().submit(self._count, chunks)
+        # as one piece: each small one would wait for its turn with Python's lock again
+        piece = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        counting = _counters().submit(self._count, piece)
         try:
-            for chunk in chunks:
-                if self.inspector is not None:
-                    self.inspector.feed(chunk)
-                if self.writer is not None:
-                    self.writer.write(chunk)
-                self.md5.update(chunk)
-                self.size += len(chunk)
+            if self.inspector is not None:
+                self.inspector.feed(piece)
+            if self.writer is not None:
+                self.writer.write(piece)
+            self.md5.update(piece)
+            self.size += len(piece)
         finally:
             counting.result()
 
-    def _count(self, chunks: list[bytes]) -> None:
-        for chunk in chunks:
-            self.hash.update(chunk)
-            if self.verifier is not None:
-                self.verifier.update(chunk)
+    def _count(self, piece: bytes) -> None:
+        self.hash.update(piece)
+        if self.verifier is not None:
+            self.verifier.update(piece)
 
     def finish(self) -> dict[str, Any]:
         """All has come: what the row is to say of it. The data are durable before the row names them."""
