@@ -15,7 +15,11 @@ import argparse
 import configparser
 import importlib.util
 import os
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
+from monostack.cli.demo import empty_qcow2  # noqa: E402
 
 IMAGES = ("tempest-1", "tempest-2")
 SIZE = 1 << 20
@@ -89,7 +93,12 @@ def options(connection, images: list[str], real: bool, user: str) -> dict[str, d
             "v3_endpoint_type": "public",
             "default_domain_id": "default",
         },
-        "identity-feature-enabled": {"api_v2": "false", "trust": "true", "access_rules": "true"},
+        "identity-feature-enabled": {
+            "api_v2": "false",
+            "trust": "true",
+            "access_rules": "true",
+            "domain_specific_drivers": "true",
+        },
         "enforce_scope": dict.fromkeys(("keystone", "nova", "neutron", "glance", "placement"), "true"),
         "service_available": {"cinder": "false", "swift": "false", "horizon": "false"},
         "compute": {
@@ -113,7 +122,7 @@ def options(connection, images: list[str], real: bool, user: str) -> dict[str, d
             "image_ssh_user": user,
             "image_alt_ssh_user": user,
         },
-        "image": {"http_image": "http://127.0.0.1:18099/tempest.img"},
+        "image": dict.fromkeys(("http_image", "http_qcow2_image"), "http://127.0.0.1:18099/tempest.img"),
         "image-feature-enabled": {"import_image": "true", "os_glance_reserved": "true"},
         "network": {
             "public_network_id": network.id,
@@ -147,7 +156,7 @@ def main() -> None:
     file = out / "etc" / "tempest.conf"
     with open(file, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as config:
         written.write(config)
-    (out / "www" / "tempest.img").write_bytes(b"\0" * SIZE)
+    (out / "www" / "tempest.img").write_bytes(empty_qcow2(SIZE))
     tempest = Path(importlib.util.find_spec("tempest").origin).parent
     grouping = r"([^\.]*\.)*"
     words = f"[DEFAULT]\ntest_path={tempest}/test_discover\ntop_dir={tempest}\ngroup_regex={grouping}\n"

@@ -148,8 +148,8 @@ def _replace(tx, row: dict, position: str | None, value: Any, sizes: dict[str, i
     wanted = [url for url, _, _ in described]
     if have:
         if sorted(have) != sorted(wanted):
-            raise bad("Original locations is not empty: they can only be put into another order.")
-        tx.set(row, places=[have[url] for url in wanted])
+            raise bad("Original locations is not empty: only their order and metadata can be changed.")
+        tx.set(row, places=[have[url] | {"metadata": metadata} for url, metadata, _ in described])
         return
     for each in described:
         _one(tx, row, each, None, sizes)

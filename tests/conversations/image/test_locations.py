@@ -235,6 +235,9 @@ def test_a_location_by_patch(admin, demo, make, patch, web, shown_locations):
     ordered = [{"url": url, "metadata": {}} for url in reversed(urls)]
     answer = patch(demo, image["id"], ("replace", "/locations", ordered))
     assert [each["url"] for each in answer.json()["locations"]] == urls[::-1]
+    ordered[0]["metadata"] |= {"date": "today"}
+    answer = patch(demo, image["id"], ("replace", "/locations", ordered))
+    assert answer.json()["locations"][0]["metadata"] == {"date": "today", "store": "web"}
     assert patch(demo, image["id"], ("replace", "/locations", ordered[:1])).status_code == 400
     assert patch(demo, image["id"], ("remove", "/locations/0")).status_code == 403
     assert patch(admin, image["id"], ("remove", "/locations/7")).status_code == 400
