@@ -49,7 +49,7 @@ def act(victim):
     return ask_and_die
 
 
-@pytest.mark.parametrize("point", ["image.rename.before", "image.rename.after"])
+@pytest.mark.parametrize("point", ["image.link.before", "image.link.after"])
 def test_a_copy_that_was_promised_is_made_by_the_next_process(victim, act, point):
     image_id = act(point, {"createImage": {"name": "copy"}})["image_id"]
     image = victim.request("GET", "image", f"/images/{image_id}").json()

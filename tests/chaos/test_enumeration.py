@@ -17,8 +17,8 @@ REAL = ("linux.", "qemu.", "user.")
 """Points of drivers that need real guests or networks; tests/guests cut those."""
 NOT_ON_THE_WAY = ("simulated.rebuild.", "simulated.resize.")
 """Points of verbs that no route asks for yet."""
-ELSEWHERE = ("image.",)
-"""Points of data in stores: test_images cuts those."""
+ELSEWHERE = ("image.", "identity.keys.")
+"""Points of data in stores, which test_images cuts, and of key files, which unit/test_identity_keys does."""
 COMMITS = range(1, 46) if os.environ.get("CHAOS_ALL") else (1, 2, 3, 5, 8, 13, 21, 34, 40)
 """Which of the scenario's commits are cut; with CHAOS_ALL set, each one."""
 

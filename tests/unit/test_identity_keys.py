@@ -120,7 +120,7 @@ def cut_at():
     crash.disarm()
 
 
-@pytest.mark.parametrize("cut", range(4))
+@pytest.mark.parametrize("cut", range(5))
 def test_a_rotation_cut_anywhere_loses_no_token_and_is_ended_by_the_next(folder, cut_at, fast, cut):
     keys.Keys(folder)
     keys.rotate(folder, 3)
@@ -138,7 +138,7 @@ def test_a_rotation_cut_anywhere_loses_no_token_and_is_ended_by_the_next(folder,
     assert len(contents) == len(set(contents)) == 3
 
 
-@pytest.mark.parametrize("cut", range(3))
+@pytest.mark.parametrize("cut", range(4))
 def test_a_setup_cut_anywhere_is_ended_by_the_next(folder, cut_at, cut):
     cut_at(cut)
     with pytest.raises(Cut):
@@ -151,7 +151,7 @@ def test_a_setup_cut_anywhere_is_ended_by_the_next(folder, cut_at, cut):
 def test_a_killed_rotation_leaves_a_folder_that_reads(folder):
     """SIGKILL, not an exception: nothing is cleaned up."""
     token = keys.Keys(folder).seal(b"data", 1000)
-    for name in ("identity.keys.written", "identity.keys.rotate.promoted"):
+    for name in ("identity.keys.write.before", "identity.keys.write.after"):
         program = (
             "import os, sys; from pathlib import Path; from monostack.kit import crash\n"
             "from monostack.identity.tokens import keys\n"

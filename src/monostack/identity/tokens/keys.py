@@ -98,7 +98,6 @@ def setup(folder: Path) -> bool:
         numbers = _numbers(folder)
         if not any(numbers):
             write(folder / "1", Fernet.generate_key())
-            point("identity.keys.setup.primary")
         if 0 not in numbers:
             write(folder / "0", Fernet.generate_key())
         return 0 not in numbers or not any(numbers)
@@ -115,11 +114,11 @@ def rotate(folder: Path, max_active: int) -> int:
         if _read(folder, primary) != _read(folder, 0):
             primary += 1
             write(folder / str(primary), _read(folder, 0))
-            point("identity.keys.rotate.promoted")
         old = sorted(number for number in _numbers(folder) if number)
         while len(old) + 1 > max(FEWEST, max_active):
+            point("identity.keys.drop.before")
             (folder / str(old.pop(0))).unlink()
-            point("identity.keys.rotate.dropped")
+            point("identity.keys.drop.after")
         write(folder / "0", Fernet.generate_key())
     return primary
 
@@ -158,8 +157,9 @@ def write(path: Path, data: bytes) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-    point("identity.keys.written")
+    point("identity.keys.write.before")
     os.replace(temporary, path)
+    point("identity.keys.write.after")
     _sync(path.parent)
 
 
