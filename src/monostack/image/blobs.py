@@ -63,6 +63,12 @@ def drop_places(tx, image: dict, *names: str) -> None:
     doom(tx, id=[each["id"] for each in gone])
 
 
+def clear(tx, image: dict) -> None:
+    """Before a queued image gets data: forget a location that did not hold what was told of it, and that was
+    shown until now."""
+    drop_places(tx, image, *{each["store"] for each in image["places"] or ()})
+
+
 def doom(tx, **where: Any) -> None:
     """These data must go."""
     if tx.update(BLOBS, {"status": ne(DOOMED)} | where, status=DOOMED, due_at=tx.now, attempts=0):

@@ -343,7 +343,8 @@ def _failed(tx, task_id: str, token: str, words: str) -> None:
     tx.event("image.import", image["id"], project_id=image["owner"], cause=words)
     wanted = _stores_of(tx, task)
     blobs.doom(tx, image_id=image["id"], status=[blobs.WRITING, blobs.STAGED])
-    blobs.drop_places(tx, image, *wanted)
+    if task["type"] != imports.OF_LOCATION:  # a location stays to be seen until the image gets other data
+        blobs.drop_places(tx, image, *wanted)
     if task["type"] == OF_NOTHING:
         rows.delete(tx, image)
         return

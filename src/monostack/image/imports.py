@@ -10,7 +10,7 @@ import uuid
 from typing import Any
 
 from monostack import identity
-from monostack.image import fetch, quotas, regions, rows, stores
+from monostack.image import blobs, fetch, quotas, regions, rows, stores
 from monostack.image.tables import TASKS
 from monostack.image.wire import bad, conflict
 
@@ -128,6 +128,8 @@ def _listed(home: stores.Stores) -> str:
 
 def add_task(request, tx, row: dict, kind: str, told: dict, wanted: list[str]) -> dict:
     """Write the intent: the task, and what the image shows of it."""
+    if row["status"] == "queued":
+        blobs.clear(tx, row)
     task = tx.insert(
         TASKS,
         image_id=row["id"],

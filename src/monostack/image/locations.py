@@ -118,6 +118,8 @@ def patch(request, tx, row: dict, target: dict, change: tuple[str, str, Any], si
         raise conflict(f"It's not allowed to {operation} locations if image status is {row['status']}.")
     if row["upload"] is not None:
         raise conflict("The image's data are being copied. Wait for the import to end.")
+    if row["status"] == "queued":
+        blobs.clear(tx, row)
     if operation == "remove":
         _remove(tx, row, position)
     elif operation == "replace":

@@ -73,7 +73,7 @@ def path(cloud, image_id: str) -> Path | None:
     """See `monostack.image.path`."""
     row = cloud.engine.now(_row, image_id)
     home = stores.of(cloud)
-    for place in () if row is None else row["places"] or ():
+    for place in () if row is None or row["status"] == "queued" else row["places"] or ():
         store = home.get(place["store"])
         found = None if store is None else store.path(place["key"])
         if found is not None and found.exists():
@@ -91,7 +91,7 @@ async def to_file(cloud, image_id: str, target: Path) -> bool:
     What comes from elsewhere is looked into again: it may have changed since it became an image.
     """
     row = await cloud.engine.read(_row, image_id)
-    if row is None or not row["places"]:
+    if row is None or not row["places"] or row["status"] == "queued":
         return False
     source, pieces = await open_data(cloud, row["places"], 0, row["size"])
     if source is not None:

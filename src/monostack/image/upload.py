@@ -166,6 +166,7 @@ def claim(tx, image_id: str, token: str, store: str, length: int = 0) -> dict:
     if row["status"] != "queued":
         raise conflict(f"Image status transition from {row['status']} to {during} is not allowed")
     quotas.check_upload(tx, row["owner"], staging=store == STAGING, size=length)
+    blobs.clear(tx, row)
     tx.set(row, status=during, upload=token, staged=None)
     blobs.begin(tx, image_id, store, token, tx.cloud.clock.after(DEAD_AFTER))
     return row

@@ -88,10 +88,22 @@ def test_told_hashes_must_fit(demo, make, web, algorithm):
     found = settled(demo, image)
     assert (found["status"], found["size"], found["os_hash_value"]) == ("queued", None, None)
     assert "not matched" in message(demo, image)
+    assert found["stores"] == "web"
+    assert demo.get(f"/images/{image}/file").status_code == 204
     body["validation_data"] = told(DATA, algorithm)
     assert demo.post(f"/images/{image}/locations", json=body).status_code == 202
     found = settled(demo, image)
     assert (found["status"], found["os_hash_algo"]) == ("active", algorithm)
+
+
+def test_data_that_come_instead_of_a_wrong_location_stand_alone(demo, make, put, web):
+    image = make(demo, None)["id"]
+    body = {"url": f"{web.url}/data", "validation_data": told(b"something else")}
+    demo.post(f"/images/{image}/locations", json=body)
+    assert settled(demo, image)["stores"] == "web"
+    assert put(demo, image, b"uploaded").status_code == 204
+    assert demo.get(f"/images/{image}").json()["stores"] == "fs"
+    assert demo.get(f"/images/{image}/file").content == b"uploaded"
 
 
 def test_without_secure_hashes_the_callers_word_is_taken(world, demo, make, web, monkeypatch):

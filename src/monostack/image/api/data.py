@@ -9,6 +9,7 @@ from monostack.kit.errors import Error
 from monostack.kit.resource import Response, Route
 
 STREAM = "application/octet-stream"
+READABLE = ("active", "deactivated")
 
 
 async def put(request, ctx):
@@ -46,7 +47,7 @@ def check_length(request) -> int:
 
 async def get(request, ctx):
     row = await ctx.read(_found, request)
-    if not row["places"]:
+    if not row["places"] or row["status"] not in READABLE:
         return Response(204)
     size, headers = row["size"], [("Content-Type", STREAM)]
     if row["checksum"] is not None:
