@@ -80,8 +80,8 @@ def _check_region(method: dict) -> None:
         uuid.UUID(method["glance_image_id"])
     except ValueError:
         raise bad(f"Remote image id does not look like a UUID: {method['glance_image_id'][:100]}") from None
-    if method.get("glance_service_interface", "public") not in ("public", "internal", "admin"):
-        raise bad("'glance_service_interface' must be public, internal or admin.")
+    if not isinstance(method.get("glance_service_interface", "public"), str):
+        raise bad("'glance_service_interface' is a text: public, internal or admin.")
 
 
 def _check_url(tx, url: Any) -> None:

@@ -96,7 +96,9 @@ def test_what_the_other_region_does_not_have_is_told(demo, make, region):
     begin(demo, image, glance_image_id=str(uuid.uuid4()))
     assert "404" in failed(demo, image)
     begin(demo, image, glance_region="Nowhere")
-    assert "no image service in region Nowhere" in failed(demo, image)
+    assert "no such image service in region Nowhere" in failed(demo, image)
+    begin(demo, image, glance_service_interface="secret")
+    assert "no such image service" in failed(demo, image)
     region.has[f"/v2/images/{REMOTE}"] = json.dumps(region.described | {"status": "queued"}).encode()
     begin(demo, image)
     assert "should be active instead of queued" in failed(demo, image)
@@ -114,7 +116,7 @@ def test_what_the_other_region_does_not_have_is_told(demo, make, region):
         {"glance_region": None},
         {"glance_image_id": "../../v3/users"},
         {"glance_image_id": 5},
-        {"glance_service_interface": "secret"},
+        {"glance_service_interface": 5},
     ],
 )
 def test_wrong_words_about_regions_are_400(demo, make, region, method):
