@@ -25,7 +25,9 @@ def not_in_words(service: str, answer: httpx.Response) -> str | None:
     if "json" not in answer.headers.get("content-type", ""):
         return None if len(answer.text.strip()) > 10 else f"{answer.status_code} without words"
     body = answer.json()
-    if "error" in body:  # the shape of a missing token, and identity's
+    if "error_description" in body:  # OAuth 2.0 (RFC 6749, section 5.2)
+        inner = {"message": body["error_description"]}
+    elif "error" in body:  # the shape of a missing token, and identity's
         inner = body["error"]
     elif service == "network":
         inner = body.get("NeutronError")
