@@ -69,7 +69,7 @@ async def look(task: dict, method: dict, image: dict) -> Remote:
         raise fetch.Unreachable("The import was interrupted and the caller's token is gone. Import it again.")
     if service is None:
         raise fetch.Unreachable(
-            f"The catalogue has no image service in region {method['glance_region'][:255]}."
+            f"The catalogue has no such image service in region {method['glance_region'][:255]}."
         )
     url = f"{service}/v2/images/{method['glance_image_id']}"
     text = bytearray()
