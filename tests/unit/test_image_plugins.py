@@ -80,6 +80,7 @@ def test_bombs_are_refused_before_they_are_large(tmp_path, pack):
         zipped(**{"folder/": b""}),
         zipped(a=DATA)[:-40],
     ],
+    ids=range(10),
 )
 def test_broken_data_are_refused_in_words(tmp_path, data):
     with pytest.raises(Refused):

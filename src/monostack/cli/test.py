@@ -1,4 +1,6 @@
-"""`monostack test`: the test suite of this checkout. `./monostack test` installs what it needs first."""
+"""`monostack test`: the test suite of this checkout. `./monostack test` installs what it needs first.
+
+The whole suite runs in as many processes as there are processors (at most four), a module in one of them."""
 
 from __future__ import annotations
 
@@ -18,4 +20,6 @@ def run(options: argparse.Namespace) -> int:
     root = Path(__file__).parents[3]
     if not (root / "tests").is_dir():
         common.fail("the tests are in the source checkout: run ./monostack test there")
-    return subprocess.run([sys.executable, "-m", "pytest", "-q", *options.rest], cwd=root).returncode
+    side_by_side = ["-n", "logical", "--maxprocesses", "4", "--dist", "loadfile"]
+    words = options.rest or side_by_side
+    return subprocess.run([sys.executable, "-m", "pytest", "-q", *words], cwd=root).returncode
