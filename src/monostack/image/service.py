@@ -68,6 +68,7 @@ def bootstrap(tx, cloud) -> None:
         stock.load(tx, list(stock.files()), admin and admin["id"])
     if cloud.engine.name == "sqlite":
         tx.update(tables.BLOBS, {"status": [blobs.WRITING, blobs.DOOMED]}, due_at=tx.now)
+        tx.update(tables.CACHED, {"status": "queued"}, due_at=tx.now)
 
 
 SERVICE = Service(
