@@ -14,10 +14,13 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from monostack.image.stores import rbd
 
 SWIFT = """[DEFAULT]
 bind_ip = 127.0.0.1
@@ -49,6 +52,44 @@ active_fernet_key_id = one
 [filter:slo]
 use = egg:swift#slo
 """
+
+CEPH = """[global]
+fsid = {fsid}
+mon host = v1:127.0.0.1:{port}/0
+public addr = 127.0.0.1
+cluster addr = 127.0.0.1
+auth cluster required = cephx
+auth service required = cephx
+auth client required = cephx
+auth allow insecure global id reclaim = false
+keyring = {folder}/keyring
+run dir = {folder}
+log file = {folder}/$name.log
+admin socket = {folder}/$name.$pid.asok
+mon data = {folder}/mon
+mon data avail warn = 1
+mon data avail crit = 1
+mon allow pool size one = true
+osd data = {folder}/osd
+osd objectstore = bluestore
+osd memory target = 939524096
+osd pool default size = 1
+osd pool default min size = 1
+osd crush chooseleaf type = 0
+# a client that was killed is forgotten soon
+osd client watch timeout = 5
+# what is new is told at once
+paxos propose interval = 0.05
+osd heartbeat interval = 1
+bluestore block size = 4294967296
+ms bind msgr2 = false
+"""
+CEPH_USERS = {
+    "mon.": {"mon": "allow *"},
+    "osd.0": {"mon": "allow profile osd", "osd": "allow *"},
+    "client.admin": {"mon": "allow *", "osd": "allow *"},
+    "client.images": {"mon": "profile rbd", "osd": "profile rbd pool=images"},
+}
 
 
 def free_ports(count: int) -> list[int]:
@@ -186,3 +227,66 @@ class Swift(Peer):
             "key": "secret",
             "segment_mib": 1,
         }
+
+
+class Ceph(Peer):
+    """A Ceph of one monitor and one OSD, its disk a file, with a pool of images and a user for it."""
+
+    def __init__(self) -> None:
+        for program, package in (("ceph-mon",) * 2, ("ceph-osd",) * 2, ("rbd", "ceph-common")):
+            if shutil.which(program) is None:
+                pytest.skip(f"Ceph needs {program} (Debian: {package})")
+        if any(rbd._place(module) is None for module in rbd.MODULES):
+            pytest.skip("Ceph needs its Python modules (Debian: python3-rbd, for Debian's version of Python)")
+        super().__init__()
+        self.conf = self.folder / "ceph.conf"
+        try:
+            self._build()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _build(self) -> None:
+        fsid, disk = str(uuid.uuid4()), str(uuid.uuid4())
+        port = free_ports(1)[0]
+        self.conf.write_text(CEPH.format(fsid=fsid, port=port, folder=self.folder))
+        keyring, monitors = str(self.folder / "keyring"), str(self.folder / "monmap")
+        for user, rights in CEPH_USERS.items():
+            words = [word for service, right in rights.items() for word in ("--cap", service, right)]
+            new = () if user != "mon." else ("--create-keyring",)
+            self.tool("ceph-authtool", keyring, *new, "--gen-key", "-n", user, *words)
+        for name in ("mon", "osd"):
+            (self.folder / name).mkdir()
+        self.tool("monmaptool", "--create", "--addv", "a", f"[v1:127.0.0.1:{port}]", "--fsid", fsid, monitors)
+        self.tool("ceph-mon", "-i", "a", "--mkfs", "--monmap", monitors, "--keyring", keyring)
+        self.daemon("ceph-mon", "-f", "-i", "a")
+        self.tool("ceph", "osd", "new", disk)
+        self.tool("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", disk)
+        self.daemon("ceph-osd", "-f", "-i", "0")
+        self.tool("ceph", "osd", "pool", "create", "images", "8", "8")
+        self.tool("rbd", "ls", "images")  # answers as soon as the OSD does
+
+    def tool(self, *words: str) -> str:
+        """What a program of Ceph's says."""
+        done = subprocess.run(
+            (words[0], "-c", str(self.conf), *words[1:]),
+            cwd=self.folder,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{' '.join(words)}: {done.stdout[-2000:]}"
+        return done.stdout
+
+    def daemon(self, *words: str) -> None:
+        with open(self.folder / "log", "ab") as log:
+            command = (words[0], "-c", str(self.conf), *words[1:])
+            self.processes.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder))
+
+    @property
+    def options(self) -> dict:
+        """What a store needs to know."""
+        return {"rbd_store_user": "images", "rbd_store_ceph_conf": str(self.conf), "rbd_store_chunk_size": 4}

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from tests.chaos.victim import GONE, Victim
-from tests.data_servers import Moto, Peer, Swift
+from tests.data_servers import Ceph, Moto, Peer, Swift
 
 import monostack
 from monostack.image.stores import Stores
@@ -28,7 +28,7 @@ OCTETS = {"Content-Type": "application/octet-stream"}
 POINTS = [
     name
     for name in crash.names(Path(monostack.__file__).parent / "image")
-    if not name.startswith(("image.swift.", "image.s3."))
+    if not name.startswith(("image.swift.", "image.s3.", "image.rbd."))
 ]
 ALL = os.environ.get("CHAOS_ALL")
 CUTS = [(name, nth) for name in POINTS for nth in ((1, 2) if ALL and "fetch" not in name else (1,))]
@@ -43,6 +43,13 @@ ELSEWHERE = {
         "image.s3.complete.before",
         "image.s3.complete.after",
         "image.s3.remove.before",
+    ),
+    "rbd": (
+        "image.rbd.create.after",
+        "image.rbd.mark.before",
+        "image.rbd.mark.after",
+        "image.rbd.unmarked.after",
+        "image.rbd.remove.after",
     ),
 }
 """Points of data in other servers."""
@@ -225,7 +232,7 @@ def peers() -> Iterator[Callable[[str], Peer]]:
 
     def get(kind: str) -> Peer:
         if kind not in started:
-            started[kind] = {"swift": Swift, "s3": Moto}[kind]()
+            started[kind] = {"swift": Swift, "s3": Moto, "rbd": Ceph}[kind]()
         return started[kind]
 
     yield get
@@ -255,7 +262,7 @@ class ShortLife(Life):
 def test_cut_on_the_way_to_another_server(kind, point, web, peers):
     """Nothing is left there that no row names, and the copy is whole or not there."""
     peer = peers(kind)
-    options = {"swift": {"container": "chaos"}, "s3": {"bucket": "chaos"}}[kind]
+    options = {"swift": {"container": "chaos"}, "s3": {"bucket": "chaos"}, "rbd": {}}[kind]
     stores = {
         "image.stores": f"fs:file,second:{kind}",
         "image.store": json.dumps({"second": peer.options | options}),
@@ -272,6 +279,10 @@ def test_cut_on_the_way_to_another_server(kind, point, web, peers):
         store = Stores(settings, victim.state).default
         if kind == "swift":
             left = store._ask("GET", "", wanted=(200, 204))[1].split()
+        elif kind == "rbd":
+            images = ("rbd_id.", "rbd_header.", "rbd_data.")
+            objects = [each.key for each in store.connected().list_objects()]
+            left = [name for name in objects if name.startswith(images)]
         else:
             left = store.ask("list_objects_v2").get("Contents", []) + store._unfinished("")
         assert left == []

@@ -1,16 +1,17 @@
-"""What every store promises, asked of each: files, a real Swift, a real S3."""
+"""What every store promises, asked of each: files, a real Swift, a real S3, a real Ceph."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
 
 import pytest
-from tests.data_servers import Moto, Swift
+from tests.data_servers import Ceph, Moto, Swift, free_ports
 
 from monostack import testing
-from monostack.image.stores import Missing, Stores, Unavailable
+from monostack.image.stores import Missing, Stores, Unavailable, rbd
 from monostack.image.stores.file import FileStore
 from monostack.settings import BadSetting, Image
 
@@ -32,14 +33,21 @@ def swift():
     peer.stop()
 
 
+@pytest.fixture(scope="module")
+def ceph():
+    peer = Ceph()
+    yield peer
+    peer.stop()
+
+
 def opened(settings, tmp_path):
     return Stores(Image(**settings), tmp_path).default
 
 
-@pytest.fixture(params=["file", "swift", "s3"])
+@pytest.fixture(params=["file", "swift", "s3", "rbd"])
 def store(request, tmp_path):
     kind = request.param
-    peer = {"swift": "swift", "s3": "moto"}.get(kind)
+    peer = {"swift": "swift", "s3": "moto", "rbd": "ceph"}.get(kind)
     options = {} if peer is None else request.getfixturevalue(peer).options
     return opened({"stores": (f"here:{kind}",), "store": {"here": options}}, tmp_path)
 
@@ -101,6 +109,11 @@ def left(store, key):
         return list(store.folder.rglob("*.part"))
     if store.type == "s3":
         return store._unfinished(key)
+    if store.type == "rbd":
+        found = [each.key for each in store.connected().list_objects()]
+        images = {name.split(".")[1] for name in found if name.startswith("rbd_header.")}
+        lost = [name for name in found if name.startswith("rbd_data.") and name.split(".")[1] not in images]
+        return lost + [name for name in found if name == f"rbd_id.{key}"]
     listed = store._ask("GET", "", query=f"prefix={key}", wanted=(200, 204))[1].split()
     return [name for name in listed if store.size(name.decode()) is not None]
 
@@ -174,6 +187,87 @@ def test_a_swift_is_found_in_the_catalogue(tmp_path):
         assert store.url("key").startswith("swift+http://127.0.0.1:8080/v1/AUTH_")
 
 
+def test_a_ceph_that_is_away_is_told(ceph, tmp_path):
+    options = {"rbd_store_ceph_conf": str(tmp_path / "ceph.conf"), "rados_connect_timeout": 1}
+    away = opened({"stores": ("away:rbd",), "store": {"away": options}}, tmp_path)
+    with pytest.raises(Unavailable, match="away cannot be reached: No such file"):
+        away.size("key")
+    port = free_ports(1)[0]
+    keyring = ceph.folder / "keyring"
+    (tmp_path / "ceph.conf").write_text(f"[global]\nmon host = v1:127.0.0.1:{port}/0\nkeyring = {keyring}\n")
+    for ask in (away.size, away.remove, away.writer):
+        with pytest.raises(Unavailable, match="away cannot be reached: it does not answer"):
+            ask("key")
+
+
+def test_a_pool_that_is_not_there_is_no_missing_data(ceph, tmp_path):
+    options = ceph.options | {"rbd_store_pool": "others"}
+    store = opened({"stores": ("here:rbd",), "store": {"here": options}}, tmp_path)
+    with pytest.raises(Unavailable, match="its pool others cannot be used"):
+        store.size("key")
+
+
+def test_data_in_ceph_that_are_removed_are_not_read_as_zeros(ceph, tmp_path):
+    store = opened({"stores": ("here:rbd",), "store": {"here": ceph.options}}, tmp_path)
+    write(store, "read", DATA)
+    pieces = store.read("read", 0, len(DATA))
+    next(pieces)
+    store.remove("read")
+    with pytest.raises(Missing):
+        next(pieces)
+
+
+def test_data_in_ceph_that_are_still_written_are_removed_later(ceph, tmp_path):
+    store = opened({"stores": ("here:rbd",), "store": {"here": ceph.options}}, tmp_path)
+    writer = store.writer("late")
+    with pytest.raises(Unavailable, match="still writes"):
+        store.remove("late")
+    writer.abandon()
+    store.remove("late")
+    assert not left(store, "late")
+
+
+def test_a_name_without_its_image_is_removed_from_ceph(ceph, tmp_path):
+    """As a death in the middle of making or removing one leaves it."""
+    store = opened({"stores": ("here:rbd",), "store": {"here": ceph.options}}, tmp_path)
+    store.connected().write_full("rbd_id.half", b"\x04\x00\x00\x00abcd")
+    assert store.size("half") is None
+    assert left(store, "half")
+    store.remove("half")
+    assert not left(store, "half")
+
+
+def test_a_client_that_ceph_shut_out_comes_in_again(ceph, tmp_path):
+    store = opened({"stores": ("here:rbd",), "store": {"here": ceph.options}}, tmp_path)
+    write(store, "kept", b"data")
+    ceph.tool("ceph", "osd", "blocklist", "add", store._clusters[-1].get_addrs())
+    deadline = time.monotonic() + 20
+    with pytest.raises(Unavailable, match="here cannot do it"):
+        while time.monotonic() < deadline:
+            assert store.size("kept") == 4
+    assert store.size("kept") == 4
+    store.remove("kept")
+
+
+def test_a_ceph_without_room_says_so_and_lets_data_go(ceph, tmp_path):
+    store = opened({"stores": ("here:rbd",), "store": {"here": ceph.options}}, tmp_path)
+    writer = store.writer("big")
+    writer.write(DATA)
+    for name in ("nearfull", "backfillfull", "full"):
+        ceph.tool("ceph", "osd", f"set-{name}-ratio", "0.000001")
+    deadline = time.monotonic() + 20
+    with pytest.raises(OSError, match="here has no room") as caught:
+        while time.monotonic() < deadline:
+            writer.write(DATA[: 4 << 20])
+            time.sleep(0.2)
+    assert caught.value.errno == errno.ENOSPC
+    writer.abandon()
+    store.remove("big")
+    assert not left(store, "big")
+    for name in ("full", "backfillfull", "nearfull"):
+        ceph.tool("ceph", "osd", f"set-{name}-ratio", "0.95")
+
+
 def test_a_file_is_taken_without_a_copy(tmp_path):
     store = FileStore("here", {"path": str(tmp_path / "store")}, tmp_path)
     (tmp_path / "made").write_bytes(b"data")
@@ -186,7 +280,7 @@ def test_a_file_is_taken_without_a_copy(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "word"),
     [
-        ({"stores": ("a:tape",)}, "there are file, http, swift, s3"),
+        ({"stores": ("a:tape",)}, "there are file, http, swift, s3, rbd"),
         ({"stores": ("a:file", "a:file")}, "each name once"),
         ({"stores": ("os_glance_x:file",)}, "each name once"),
         ({"stores": ()}, "default_store"),
@@ -196,11 +290,19 @@ def test_a_file_is_taken_without_a_copy(tmp_path):
         ({"stores": ("a:file",), "store": {"a": {"paht": "/x"}}}, "no option paht"),
         ({"stores": ("a:swift",)}, "needs the option auth_url"),
         ({"stores": ("a:s3",), "store": {"a": {"part_mib": "x"}}}, "needs the option access_key"),
+        ({"stores": ("a:rbd",), "store": {"a": {"rbd_store_chunk_size": 3}}}, "a power of two"),
+        ({"stores": ("a:rbd",), "store": {"a": {"rados_connect_timeout": 0}}}, "at least a second"),
     ],
 )
 def test_wrong_settings_are_told_in_words(settings, word, tmp_path):
     with pytest.raises(BadSetting, match=word):
         Stores(Image(**settings), tmp_path)
+
+
+def test_ceph_without_its_modules_is_refused_at_the_start(monkeypatch, tmp_path):
+    monkeypatch.setattr(rbd, "MODULES", ("no_such_module",))
+    with pytest.raises(BadSetting, match="Debian: python3-rbd"):
+        Stores(Image(stores=("a:rbd",)), tmp_path)
 
 
 def test_images_in_all_kinds_of_stores(swift, moto):

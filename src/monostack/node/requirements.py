@@ -49,6 +49,10 @@ VISITOR = (
 TESTS = (
     Need("/usr/lib/postgresql/*/bin/postgres", "postgresql", "the second database: the tests run on both"),
     Need("slapd", "slapd", "a directory for users to live in, as they do in a company's"),
+    Need("ceph-mon", "ceph-mon", "a Ceph of one node, for images: who is in it"),
+    Need("ceph-osd", "ceph-osd", "that Ceph's disk"),
+    Need("rbd", "ceph-common", "that Ceph's own tools"),
+    Need("/usr/lib/python3/dist-packages/rbd.*.so", "python3-rbd", "how the cloud speaks with a Ceph"),
     Need("ip", "iproute2", "the tests look at networks with it"),
     Need("sysctl", "procps", "the tests look at the kernel's settings with it"),
 )

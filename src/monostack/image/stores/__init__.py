@@ -28,6 +28,7 @@ TYPES = {
     "http": "monostack.image.stores.http:HttpStore",
     "swift": "monostack.image.stores.swift:SwiftStore",
     "s3": "monostack.image.stores.s3:S3Store",
+    "rbd": "monostack.image.stores.rbd:RbdStore",
 }
 
 
