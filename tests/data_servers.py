@@ -166,6 +166,17 @@ class Moto(Peer):
         }
 
 
+RING = """
+import sys
+from swift.common.ring import RingBuilder
+builder = RingBuilder(2, 1, 0)
+device = {"region": 1, "zone": 1, "ip": "127.0.0.1", "port": int(sys.argv[1]), "device": "d", "weight": 1.0}
+builder.add_dev(device)
+builder.rebalance()
+builder.get_ring().save(sys.argv[2])
+"""
+
+
 class Swift(Peer):
     """A Swift of one replica, with the accounts of its own login (v1)."""
 
@@ -189,14 +200,9 @@ class Swift(Peer):
             self._start(kind, port)
 
     def _ring(self, kind: str, port: int) -> None:
-        from swift.common.ring import RingBuilder
-
-        builder = RingBuilder(2, 1, 0)
-        builder.add_dev(
-            {"region": 1, "zone": 1, "ip": "127.0.0.1", "port": port, "device": "d", "weight": 1.0}
-        )
-        builder.rebalance()
-        builder.get_ring().save(str(self.folder / f"{kind}.ring.gz"))
+        """In a process of its own: importing Swift puts other threads and sockets under whoever does."""
+        words = [sys.executable, "-c", RING, str(port), str(self.folder / f"{kind}.ring.gz")]
+        subprocess.run(words, check=True, capture_output=True, timeout=60)
 
     def _start(self, kind: str, port: int) -> None:
         import pwd

@@ -20,6 +20,6 @@ def run(options: argparse.Namespace) -> int:
     root = Path(__file__).parents[3]
     if not (root / "tests").is_dir():
         common.fail("the tests are in the source checkout: run ./monostack test there")
-    side_by_side = ["-n", "logical", "--maxprocesses", "4", "--dist", "loadfile"]
+    side_by_side = ["-n", "logical", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
     words = options.rest or side_by_side
     return subprocess.run([sys.executable, "-m", "pytest", "-q", *words], cwd=root).returncode
