@@ -48,7 +48,7 @@ ELSEWHERE = {
         "image.rbd.create.after",
         "image.rbd.mark.before",
         "image.rbd.mark.after",
-        "image.rbd.unmarked.after",
+        "image.rbd.unmark.after",
         "image.rbd.remove.after",
     ),
 }

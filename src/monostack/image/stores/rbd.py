@@ -120,10 +120,11 @@ class RbdStore(Store):
             return None
 
     def remove(self, key: str) -> None:
-        point("image.rbd.remove.before")
+        point("image.rbd.unmark.before")
         with suppress(Missing), self.calmly(key), self.image(key) as image, suppress(KeyError):
             image.metadata_remove(MARK)
-        point("image.rbd.unmarked.after")
+        point("image.rbd.unmark.after")
+        point("image.rbd.remove.before")
         with suppress(Missing), self.calmly(key):
             _library("rbd").RBD().remove(self.connected(), key)
         # who dies while an image is made or removed may leave its name alone
