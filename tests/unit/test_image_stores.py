@@ -227,14 +227,25 @@ def test_data_in_ceph_that_are_still_written_are_removed_later(ceph, tmp_path):
     assert not left(store, "late")
 
 
-def test_a_name_without_its_image_is_removed_from_ceph(ceph, tmp_path):
-    """As a death in the middle of making or removing one leaves it."""
+@pytest.mark.parametrize("there", [("name",), ("name", "entry"), ("entry",)])
+def test_a_name_without_its_image_is_removed_from_ceph(there, ceph, tmp_path):
+    """As a death in the middle of making or removing an image leaves it."""
     store = opened({"stores": ("here:rbd",), "store": {"here": ceph.options}}, tmp_path)
-    store.connected().write_full("rbd_id.half", b"\x04\x00\x00\x00abcd")
+    pool = store.connected()
+    store.writer("half").abandon()
+    image = pool.read("rbd_id.half")[4:].decode()
+    pool.remove_object(f"rbd_header.{image}")
+    if "name" not in there:
+        pool.remove_object("rbd_id.half")
+    if "entry" not in there:
+        with rbd._library("rados").WriteOpCtx() as operation:
+            pool.remove_omap_keys(operation, ("name_half", f"id_{image}"))
+            pool.operate_write_op(operation, "rbd_directory")
     assert store.size("half") is None
-    assert left(store, "half")
+    assert left(store, "half") or "half" in ceph.tool("rbd", "ls", "images").split()
     store.remove("half")
     assert not left(store, "half")
+    assert "half" not in ceph.tool("rbd", "ls", "images").split()
 
 
 def test_a_client_that_ceph_shut_out_comes_in_again(ceph, tmp_path):

@@ -127,9 +127,6 @@ class RbdStore(Store):
         point("image.rbd.remove.before")
         with suppress(Missing), self.calmly(key):
             _library("rbd").RBD().remove(self.connected(), key)
-        # who dies while an image is made or removed may leave its name alone
-        with suppress(Missing), self.calmly(key):
-            self.connected().remove_object(f"rbd_id.{key}")
         point("image.rbd.remove.after")
 
     # the cluster
