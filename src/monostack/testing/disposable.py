@@ -236,7 +236,7 @@ class DisposableCloud:
             await cloud.engine.write(cloud._bootstrap)
         cloud.auth.forget()
         cloud.hub.forget_all()
-        for folder in ("images", "staging"):
+        for folder in ("images", "staging", "image-cache"):
             shutil.rmtree(cloud.state / folder, ignore_errors=True)
         shutil.rmtree(cloud.state / "node", ignore_errors=True)
         await cloud.processes.start()
