@@ -39,3 +39,13 @@ def test_service_and_method_count():
 
 def test_one_of_the_spellings_of_a_path_is_enough():
     assert allow([rule("/compute/v2.1/servers")], "compute", "GET", "/v2.1/servers", "/compute/v2.1/servers")
+
+
+def test_a_rule_full_of_wildcards_is_judged_like_any_other():
+    """A regular expression would try the ways to share out the letters one by one, and not end."""
+    rules = [{"service": "compute", "method": "GET", "path": "/" + "**a" * 42}]
+    assert not allow(rules, "compute", "GET", "/" + "a" * 2000 + "b")
+    assert allow(rules, "compute", "GET", "/" + "ab" * 50 + "a")
+    rules = [{"service": "compute", "method": "GET", "path": "/" + "{x}" * 40}]
+    assert not allow(rules, "compute", "GET", "/" + "a" * 2000 + "/")
+    assert allow(rules, "compute", "GET", "/" + "a" * 40)
