@@ -21,7 +21,7 @@ from monostack.image.stores import CACHE
 from monostack.image.tables import CACHED, IMAGES
 from monostack.kit import ids
 from monostack.kit.crash import point
-from monostack.kit.db import Db, Row, Tx
+from monostack.kit.db import Db, Row, Taken, Tx
 from monostack.kit.loops import Again, Done, pause
 from monostack.kit.resource import Loop
 
@@ -39,9 +39,14 @@ def enabled(cloud) -> bool:
 
 def queue(tx: Tx, image_id: str) -> None:
     """Let the image be cached, if it is not yet."""
-    if tx.one(CACHED, image_id=image_id) is None:
-        tx.insert(CACHED, image_id=image_id, status=QUEUED, due_at=tx.now)
-        tx.wake(LOOP)
+    if tx.one(CACHED, image_id=image_id) is not None:
+        return
+    try:
+        with tx.nested():
+            tx.insert(CACHED, image_id=image_id, status=QUEUED, due_at=tx.now)
+    except Taken:
+        return  # another download, at the same moment
+    tx.wake(LOOP)
 
 
 def drop(tx: Tx, rows: list[Row]) -> None:

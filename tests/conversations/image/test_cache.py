@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.conversations.image.far_store import FarStore
@@ -91,6 +92,16 @@ def test_what_is_far_is_read_once(admin, demo, far):
     assert demo.get(f"/images/{image}/file").content == DATA
     assert FarStore.reads == reads
     assert admin.get("/cache").json()["cached_images"][0]["hits"] == 2
+
+
+def test_downloads_at_the_same_moment_queue_it_once(admin, demo, far):
+    for _ in range(5):
+        image = far()
+        with ThreadPoolExecutor(8) as threads:
+            answers = list(threads.map(lambda _, path=f"/images/{image}/file": demo.get(path), range(8)))
+        assert {(answer.status_code, answer.content) for answer in answers} == {(200, DATA)}
+        state(admin, 1)
+        assert admin.delete("/cache").status_code == 204
 
 
 def test_what_is_near_is_cached_only_if_asked_for(world, admin, make):
