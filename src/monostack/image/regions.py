@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from monostack.image import attributes, fetch
+from monostack.kit.errors import Error
 
 LARGEST_DESCRIPTION = 4 << 20
 COPIED = ("hw_", "trait:", "os_distro", "os_secure_boot", "os_type")
@@ -94,7 +95,9 @@ def _read(text: bytes, image: dict) -> tuple[dict[str, Any], int]:
         status, size = found["status"], int(found["size"])
         formats = {name: found[name] for name in attributes.FORMATS}
         attributes.check_all(formats)
-    except Exception:
+    except Error as reason:
+        raise fetch.Unreachable(f"The other region's image cannot be taken: {reason}") from None
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise fetch.Unreachable("The other region does not describe the image.") from None
     if status != "active":
         raise fetch.Unreachable(f"Source image status should be active instead of {status}")
