@@ -37,7 +37,7 @@ def test_the_sdk_boots_a_server(cloud):
     server = boot(cloud.connection())
     assert server.status == "ACTIVE"
     assert set(cloud.world()["servers"]) == {server.id}
-    assert cloud.violations() == []
+    assert cloud.settle() == []
 
 
 def test_a_fault_that_was_asked_for_is_told_in_its_words(cloud):

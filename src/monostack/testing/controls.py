@@ -3,6 +3,7 @@
 
 POST /_cloud/reset; POST /_cloud/clock {"advance": {"hours": 2}}; POST /_cloud/fail {"next", "error", "times",
 "retry"}; POST /_cloud/delay {"step", "seconds"}; GET /_cloud/world; GET /_cloud/check (what is wrong);
+POST /_cloud/settle {"seconds"?: 10} (wait until nothing is; what is wrong then);
 GET /_cloud/unknown (what no row names); POST /_cloud/disk {"pages": 0 | null} (a full disk);
 GET /_cloud/about.
 """
@@ -56,6 +57,8 @@ class Controls:
             return Response(200, await asyncio.to_thread(disposable.world))
         if (method, word) == ("GET", "check"):
             return Response(200, {"violations": await asyncio.to_thread(disposable.violations)})
+        if (method, word) == ("POST", "settle"):
+            return Response(200, {"violations": await asyncio.to_thread(disposable.settle, **asked)})
         if (method, word) == ("GET", "unknown"):
             return Response(
                 200, {"unknown": [thing for agent in disposable.cloud.agents for thing in await agent.look()]}
@@ -76,9 +79,8 @@ class Controls:
                     "region_name": disposable.settings.region,
                 },
             )
-        return _words(
-            404, "Controls here: POST reset, clock, fail, delay, disk; GET world, check, unknown, about."
-        )
+        words = "Here: POST reset, clock, fail, delay, settle, disk; GET world, check, unknown, about."
+        return _words(404, words)
 
 
 def _words(code: int, message: str) -> Response:

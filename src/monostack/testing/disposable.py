@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -202,10 +203,19 @@ class DisposableCloud:
         return self.run(self.cloud.engine.read(function, *args))
 
     def violations(self) -> list[str]:
-        """What is wrong with the cloud, now that it is quiet; see `monostack.testing.checks`."""
+        """What is wrong with the cloud, now that it is quiet; see `monostack.testing.checks`. Its hosts may
+        have work still when a request was answered a moment ago: `settle` waits for them."""
         from monostack.testing import checks
 
         return self.read(checks.violations, self.world())
+
+    def settle(self, seconds: float = 10.0) -> list[str]:
+        """Wait until hosts and loops have made true what was asked, so long at the most; what is wrong
+        then."""
+        deadline = time.monotonic() + seconds
+        while (wrong := self.violations()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return wrong
 
     def reset(self) -> None:
         """Back to the state right after the first start."""

@@ -123,7 +123,7 @@ def test_everything_goes_when_it_is_to_be_purged(world, wish, admin, furnished):
     assert sum(sum(counts.values()) for counts in owned) == 0
     assert world.cloud.read(lambda db: db.count(SERVERS, project_id=furnished)) == 0
     assert world.cloud.read(lambda db: db.count(SECURITY_GROUPS, project_id=furnished)) == 0
-    assert world.cloud.violations() == []
+    assert world.cloud.settle() == []
 
 
 async def hurry(world):

@@ -39,7 +39,7 @@ def test_a_rebuilt_server_has_the_new_image_and_keeps_its_place(place):
     assert (there["disk"], there["part"]["image"]["id"], there["power"]) == (2, image, "running")
     actions = place.nova.get(f"/servers/{before['id']}/os-instance-actions").json()["instanceActions"]
     assert [each["action"] for each in actions] == ["rebuild", "create"]
-    assert place.cloud.violations() == []
+    assert place.cloud.settle() == []
 
 
 def test_a_server_that_was_off_stays_off(place):

@@ -75,7 +75,7 @@ def test_a_snapshot_is_an_image_of_which_a_server_is_born(place):
     actions = place.nova.get(f"/servers/{server['id']}/os-instance-actions").json()["instanceActions"]
     assert [each["action"] for each in actions] == ["createImage", "create"]
     assert place.server(imageRef=image_id, name="child")["image"]["id"] == image_id
-    assert place.cloud.violations() == []
+    assert place.cloud.settle() == []
 
 
 def test_before_2_45_a_location_tells_the_image(place):
@@ -121,7 +121,7 @@ def test_a_delete_overtakes_the_copy_and_leaves_nothing(place, slow):
     assert place.nova.call("DELETE", f"/servers/{server_id}").status_code == 204
     place.nova.gone(server_id)
     until_no_image(place, image_id)
-    assert place.cloud.violations() == []
+    assert place.cloud.settle() == []
 
 
 def test_a_host_that_cannot_copy_is_asked_again_and_then_the_action_says_why(place, slow):
