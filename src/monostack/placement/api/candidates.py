@@ -16,7 +16,7 @@ from monostack.kit.resource import Route
 from monostack.placement import vocabulary
 from monostack.placement.api import searching
 from monostack.placement.candidates.demand import Demand, Group
-from monostack.placement.candidates.search import Candidate, search
+from monostack.placement.candidates.search import Candidate, Whole, search
 from monostack.placement.candidates.world import World
 from monostack.placement.wire import UNDEFINED, WIRE, bad_value
 
@@ -33,7 +33,7 @@ def index(request, db):
     shown = list(islice(found, None if limit is None or len(limit) > 9 else int(limit)))
     WIRE.dated(request)
     return {
-        "allocation_requests": _allocation_requests(request, demand, shown),
+        "allocation_requests": _allocation_requests(request, shown),
         "provider_summaries": _summaries(request, world, demand, shown),
     }
 
@@ -93,30 +93,31 @@ def _check(request, demand: Demand) -> None:
             )
 
 
-def _of_different_trees(world: World, candidate: Candidate) -> bool:
+def _of_different_trees(world: World, candidate: Candidate | Whole) -> bool:
     roots = [world.providers[each].root_id for each in candidate.taken]
     return len(set(roots)) == len(roots)
 
 
-def _allocation_requests(request, demand: Demand, shown: list[Candidate]) -> list:
-    """The candidates as they are shown. Those that meet everything with one provider differ in nothing but
-    its id, so the first of them is encoded, and the others are its copies."""
-    out: list[Any] = []
+def _allocation_requests(request, shown: list[Candidate | Whole]) -> msgspec.Raw:
+    """The candidates as they are shown, encoded. Those of one provider differ in nothing but its id, so the
+    first of them is encoded, and the others are its copies."""
+    out: list[str] = []
     pieces: list[str] | None = None
-    asked = demand.groups[""].resources
     for candidate in shown:
-        (provider, taken), *others = candidate.taken.items()
-        if others or taken is not asked:
-            out.append(_allocation_request(request, candidate))
+        if not isinstance(candidate, Whole):
+            out.append(_encoded(request, candidate))
             continue
         if pieces is None:
-            text = msgspec.json.encode(_allocation_request(request, candidate)).decode()
-            pieces = text.split(provider)
-        out.append(msgspec.Raw(provider.join(pieces).encode()))
-    return out
+            pieces = _encoded(request, candidate).split(candidate.provider)
+        out.append(candidate.provider.join(pieces))
+    return msgspec.Raw(f"[{','.join(out)}]".encode())
 
 
-def _allocation_request(request, candidate: Candidate) -> dict:
+def _encoded(request, candidate: Candidate | Whole) -> str:
+    return msgspec.json.encode(_allocation_request(request, candidate)).decode()
+
+
+def _allocation_request(request, candidate: Candidate | Whole) -> dict:
     taken = candidate.taken
     if request.version < (1, 12):
         return {
@@ -131,9 +132,14 @@ def _allocation_request(request, candidate: Candidate) -> dict:
     return {"allocations": allocations, "mappings": candidate.groups}
 
 
-def _summaries(request, world: World, demand: Demand, shown: list[Candidate]) -> dict | msgspec.Raw:
+def _summaries(request, world: World, demand: Demand, shown: list[Candidate | Whole]) -> dict | msgspec.Raw:
     """What the providers have: from 1.29 on of whole trees, before of those that are taken of."""
-    used = dict.fromkeys([provider for each in shown for provider in each.taken])
+    used: dict[str, None] = {}
+    for each in shown:
+        if isinstance(each, Whole):
+            used[each.provider] = None
+        else:
+            used |= dict.fromkeys(each.taken)
     if request.version >= (1, 29):
         return world.summaries(dict.fromkeys([world.providers[each].root_id for each in used]))
     out: dict[str, dict[str, Any]] = {}

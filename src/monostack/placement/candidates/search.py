@@ -29,7 +29,7 @@ Source: placement API reference and its user guide, "Provider tree modelling".
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Set
-from itertools import islice, product
+from itertools import chain, islice, product
 from typing import NamedTuple
 
 from monostack.placement.candidates.demand import Demand, Group
@@ -48,15 +48,33 @@ class Candidate(NamedTuple):
     groups: dict[str, tuple[str, ...]]
 
 
-def search(world: World, demand: Demand) -> Iterator[Candidate]:
+class Whole(NamedTuple):
+    """The way of one provider that meets the spread group, and so all that is asked, alone: a Candidate of
+    which there may be one a host, and so no more than what tells it from the others."""
+
+    provider: str
+    amounts: dict[str, int]
+
+    @property
+    def taken(self) -> dict[str, dict[str, int]]:
+        return {self.provider: self.amounts}
+
+    @property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        return {"": (self.provider,)}
+
+
+def search(world: World, demand: Demand) -> Iterator[Candidate | Whole]:
     """The candidates."""
-    if list(demand.groups) == [""]:
-        yield from _alone(world, demand)
-        if len(world.alone) == len(world.providers):
-            return
-        leave_out = world.alone
-    else:
-        leave_out = frozenset()
+    if list(demand.groups) != [""]:
+        return _in_trees(world, demand, frozenset())
+    if len(world.alone) == len(world.providers):
+        return _alone(world, demand)
+    return chain(_alone(world, demand), _in_trees(world, demand, world.alone))
+
+
+def _in_trees(world: World, demand: Demand, leave_out: Set[Provider]) -> Iterator[Candidate]:
+    """The candidates at each anchor."""
     spread, single = _givers(world, demand, leave_out)
     tables = [*spread.values(), *single.values()]
     rarest = min(tables, key=len)
@@ -73,7 +91,7 @@ def search(world: World, demand: Demand) -> Iterator[Candidate]:
                 yield candidate
 
 
-def _alone(world: World, demand: Demand) -> Iterator[Candidate]:
+def _alone(world: World, demand: Demand) -> Iterator[Whole]:
     """The candidates for the spread group of hosts that are alone."""
     group = demand.groups[""]
     rooms = [world.with_room(name, amount) for name, amount in group.resources.items()]
@@ -88,8 +106,7 @@ def _alone(world: World, demand: Demand) -> Iterator[Candidate]:
             and group.traits_fit(each.traits)
             and _root_fits(demand, each)
         ]
-    for each in found:
-        yield Candidate({each.id: group.resources}, {"": (each.id,)})
+    return (Whole(each.id, group.resources) for each in found)
 
 
 def _givers(
