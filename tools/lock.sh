@@ -19,4 +19,6 @@ lock requirements.lock pyproject.toml --extra build "$@"
 lock requirements-demo.lock pyproject.toml --extra build --extra demo --constraints requirements.lock "$@"
 lock requirements-test.lock pyproject.toml --extra build --extra demo --extra test \
     --constraints requirements-demo.lock "$@"
+# In an environment of their own: a service that the tests run beside ours, and an HTTP server for it.
+printf 'glance>=33\nsqlalchemy<2.1\nwaitress>=3\n' | lock requirements-neighbours.lock - "$@"
 echo 'uv' | lock tools/uv.lock - "$@"

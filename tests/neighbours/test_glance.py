@@ -1,14 +1,13 @@
 """A service that others wrote, the image service glance, trusting this identity: its tokens are judged here,
 its limits kept here, its address found in this catalogue.
 
-glance is not installed with the tests; MONOSTACK_GLANCE names the `bin` folder of an environment that has it
-(`pip install glance uwsgi`), or its programs are on PATH. Without it the tests are skipped.
+`./monostack test` installs glance beside the tests, in an environment of its own, because it wants other
+versions of what both use. Without it the tests are skipped.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -68,18 +67,14 @@ endpoint_id = {endpoint}
 """
 
 
-def programs() -> Path | None:
-    """Where glance's programs are."""
-    found = os.environ.get("MONOSTACK_GLANCE") or shutil.which("glance-manage")
-    if found is None:
-        return None
-    folder = Path(found) if Path(found).is_dir() else Path(found).parent
-    return folder if (folder / "glance-manage").exists() and (folder / "uwsgi").exists() else None
-
+PROGRAMS = Path(sys.prefix) / "neighbours" / "bin"
+"""Where glance's programs are."""
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(programs() is None, reason="glance and uwsgi are not installed: MONOSTACK_GLANCE"),
+    pytest.mark.skipif(
+        not (PROGRAMS / "glance-manage").exists(), reason="glance is not installed: ./monostack test does it"
+    ),
 ]
 
 
@@ -125,7 +120,7 @@ def register(world: World, url: str) -> str:
 
 @pytest.fixture(scope="module")
 def glance(tmp_path_factory) -> Iterator[Glance]:
-    folder, bin_folder = tmp_path_factory.mktemp("glance"), programs()
+    folder = tmp_path_factory.mktemp("glance")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     environment |= {"OS_GLANCE_CONFIG_DIR": str(folder)}
     url = f"http://127.0.0.1:{free_port()}"
@@ -134,17 +129,15 @@ def glance(tmp_path_factory) -> Iterator[Glance]:
         for name in ("member", "stranger", "other"):
             world.persona(name)
         endpoint = register(world, url)
-        paste = bin_folder.parent / "etc" / "glance" / "glance-api-paste.ini"
+        paste = PROGRAMS.parent / "etc" / "glance" / "glance-api-paste.ini"
         config = folder / "glance-api.conf"
         told = {"folder": folder, "paste": paste, "auth_url": cloud.auth_url, "endpoint": endpoint}
         config.write_text(CONFIG.format(password=testing.PASSWORD, **told))
         (folder / "policy.yaml").write_text("{}\n")
-        made = [bin_folder / "glance-manage", "--config-file", config, "db_sync"]
+        made = [PROGRAMS / "glance-manage", "--config-file", config, "db_sync"]
         subprocess.run(made, check=True, capture_output=True, env=environment, timeout=120)
         address = url.removeprefix("http://")
-        words = [bin_folder / "uwsgi", "--http", address, "--http-keepalive=60", "--master"]
-        words += ["--http-chunked-input", "--module", "glance.wsgi.api:application", "--need-app"]
-        words += ["--enable-threads", "--die-on-term"]
+        words = [PROGRAMS / "waitress-serve", f"--listen={address}", "glance.wsgi.api:application"]
         with open(folder / "log", "wb") as log:
             running = subprocess.Popen(words, env=environment, stdout=log, stderr=log, cwd=folder)
         try:

@@ -13,7 +13,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-LOCKS = ("requirements.lock", "requirements-demo.lock", "requirements-test.lock", "tools/uv.lock")
+LOCKS = (
+    "requirements.lock",
+    "requirements-demo.lock",
+    "requirements-test.lock",
+    "requirements-neighbours.lock",
+    "tools/uv.lock",
+)
 # What only some folders import: the demo and images in S3 have an extra of their own, who tests with the SDK
 # brings it.
 BROUGHT = {
