@@ -11,9 +11,9 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
 import pytest
 import yaml
+from tests.conftest import PLAIN
 
 
 def free_offset() -> int:
@@ -69,7 +69,7 @@ def test_the_files_of_clients_are_private_and_work(up):
     auth = clouds["monostack"]["auth"]
     user = {"name": auth["username"], "domain": {"id": "default"}, "password": auth["password"]}
     body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}}}
-    assert httpx.post(auth["auth_url"] + "/auth/tokens", json=body).status_code == 201
+    assert PLAIN.post(auth["auth_url"] + "/auth/tokens", json=body).status_code == 201
 
 
 def test_a_second_up_says_who_holds_the_directory(up):

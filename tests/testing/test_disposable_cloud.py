@@ -7,8 +7,8 @@ import subprocess
 import sys
 import time
 
-import httpx
 import pytest
+from tests.conftest import PLAIN
 
 from monostack import testing
 from monostack.testing.plugin import _monostack_cloud, monostack_cloud  # noqa: F401 - fixtures
@@ -71,11 +71,11 @@ def test_moving_the_clock_ends_tokens(cloud):
             }
         }
     }
-    token = httpx.post(cloud.auth_url + "/auth/tokens", json=body).headers["X-Subject-Token"]
+    token = PLAIN.post(cloud.auth_url + "/auth/tokens", json=body).headers["X-Subject-Token"]
     headers = {"X-Auth-Token": token, "X-Subject-Token": token}
-    assert httpx.get(cloud.auth_url + "/auth/tokens", headers=headers).status_code == 200
+    assert PLAIN.get(cloud.auth_url + "/auth/tokens", headers=headers).status_code == 200
     cloud.clock.advance(hours=2)
-    assert httpx.get(cloud.auth_url + "/auth/tokens", headers=headers).status_code == 401
+    assert PLAIN.get(cloud.auth_url + "/auth/tokens", headers=headers).status_code == 401
 
 
 def test_any_language_can_have_one():
@@ -83,12 +83,12 @@ def test_any_language_can_have_one():
     process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         about = json.loads(process.stdout.readline())
-        assert httpx.get(about["auth_url"]).status_code == 200
-        assert httpx.get(about["controls"] + "world").json() == {"servers": {}, "parts": {}}
-        moved = httpx.post(about["controls"] + "clock", json={"advance": {"hours": 1}})
+        assert PLAIN.get(about["auth_url"]).status_code == 200
+        assert PLAIN.get(about["controls"] + "world").json() == {"servers": {}, "parts": {}}
+        moved = PLAIN.post(about["controls"] + "clock", json={"advance": {"hours": 1}})
         assert moved.status_code == 200
-        assert httpx.post(about["controls"] + "reset").status_code == 204
-        assert httpx.post(about["controls"] + "fail", json={"next": "nonsense"}).status_code == 400
+        assert PLAIN.post(about["controls"] + "reset").status_code == 204
+        assert PLAIN.post(about["controls"] + "fail", json={"next": "nonsense"}).status_code == 400
     finally:
         process.stdin.close()
         started = time.monotonic()

@@ -325,7 +325,8 @@ def test_images_in_all_kinds_of_stores(swift, moto):
     with testing.cloud(only=("identity", "image"), **settings) as cloud:
         token = cloud.connection().auth_token
         headers = {"X-Auth-Token": token, "Accept": "application/json"}
-        client = httpx.Client(base_url=f"{cloud.url}/image/v2", headers=headers, verify=False)
+        base = f"{cloud.url}/image/v2"
+        client = httpx.Client(base_url=base, headers=headers, verify=False, timeout=30)
         octets = {"Content-Type": "application/octet-stream"}
 
         def until(holds):

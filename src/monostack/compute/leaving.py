@@ -9,13 +9,13 @@ from monostack.compute import keypairs, server_groups
 from monostack.compute.servers import api
 from monostack.compute.servers.rows import SERVERS
 from monostack.kit import ids
-from monostack.kit.db import Row, Tx
+from monostack.kit.db import Tx
 
 AT_ONCE = 10
 
 
-def user_deleted(tx: Tx, user: Row) -> None:
-    tx.delete_all(keypairs.KEYPAIRS, user_id=user["id"])
+def users_deleted(tx: Tx, user_ids: list[str]) -> None:
+    tx.delete_all(keypairs.KEYPAIRS, user_id=user_ids)
 
 
 def owned(tx: Tx, project_id: str) -> dict[str, int]:
@@ -35,7 +35,7 @@ def purge(tx: Tx, project_id: str) -> None:
 
 
 HOOKS = (
-    ("identity.user.delete", user_deleted),
+    ("identity.users.delete", users_deleted),
     ("identity.project.owned", owned),
     ("identity.project.purge", purge),
 )

@@ -18,8 +18,9 @@ from monostack.kit.resource import Loop
 
 WRITING, STAGED, PRESENT, DOOMED = "writing", "staged", "present", "doomed"
 LOOP = "image.blobs"
-REMOVED_WITHIN = 600.0
-"""Seconds after which a removal that has not been heard of is begun again."""
+REMOVED_WITHIN = 60.0
+"""Seconds after which a removal that has not been heard of is begun again: whoever had begun it may be dead.
+If he is only slow, the second finds less to do."""
 
 log = logging.getLogger(__name__)
 

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
 import websockets
-from tests.conftest import World
+from tests.conftest import PLAIN, World
 from websockets.sync.client import connect
 
 from monostack import testing
@@ -286,12 +285,12 @@ def test_the_other_services_have_no_websocket(world):
 
 
 def test_the_page_is_there_whether_or_not_novnc_is_installed(world):
-    answer = httpx.get(f"{world.cloud.url}/novnc/vnc_auto.html")
+    answer = PLAIN.get(f"{world.cloud.url}/novnc/vnc_auto.html")
     assert answer.status_code == 200
     assert answer.headers["Content-Type"].startswith("text/html")
     assert "noVNC" in answer.text
-    assert httpx.get(f"{world.cloud.url}/novnc/nothing.js").status_code == 404
-    assert "websocket" in httpx.get(f"{world.cloud.url}/serial/").text
+    assert PLAIN.get(f"{world.cloud.url}/novnc/nothing.js").status_code == 404
+    assert "websocket" in PLAIN.get(f"{world.cloud.url}/serial/").text
 
 
 def test_files_are_found_inside_of_novncs_folder_only(tmp_path):

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from tests.conftest import World
+from tests.conftest import PLAIN, World
 
 from monostack import testing
 
@@ -171,9 +171,7 @@ def signed(server, secret=SECRET, project=None):
 
 
 def proxied(world, path, headers):
-    import httpx
-
-    return httpx.get(f"{world.cloud.url}/metadata{path}", headers=headers)
+    return PLAIN.get(f"{world.cloud.url}/metadata{path}", headers=headers)
 
 
 def test_a_proxy_that_knows_the_secret_is_answered(world, guest):

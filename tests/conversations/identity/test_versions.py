@@ -1,12 +1,12 @@
 """What a client finds when it knocks."""
 
-import httpx
 import pytest
+from tests.conftest import PLAIN
 
 
 def test_root_is_300_with_a_location(world):
     root = world.cloud.url + "/identity/"
-    answer = httpx.get(root)
+    answer = PLAIN.get(root)
     assert answer.status_code == 300
     assert answer.headers["Location"] == f"{root}v3/"
     (version,) = answer.json()["versions"]["values"]

@@ -11,6 +11,8 @@ import pytest
 from tests.conversations.image.far_store import FarStore
 
 from monostack import testing
+from monostack.image import cache
+from monostack.kit.db.rows import DiskFull
 
 DATA = b"0123456789" * 50_000
 
@@ -178,3 +180,20 @@ def test_refusals(admin, demo, make, far):
         assert demo.request(method, path + image).status_code == 403
     for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/clean"), ("POST", "/prune")):
         assert demo.request(method, "/cache" + path).status_code == 403
+
+
+def test_what_the_cache_cannot_be_told_refuses_no_download(admin, demo, far, monkeypatch):
+    image = far()
+
+    def full(tx, image_id: str) -> None:
+        raise DiskFull("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cache, "queue", full)
+        answer = demo.get(f"/images/{image}/file")
+        assert (answer.status_code, answer.content) == (200, DATA)
+    assert admin.put(f"/cache/{image}").status_code == 202
+    state(admin, 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(cache, "hit", full)
+        assert demo.get(f"/images/{image}/file").content == DATA

@@ -266,8 +266,8 @@ def test_an_image_deleted_during_its_import_leaves_nothing(world, admin, demo, m
     gate.set()
     for _ in range(200):
         told = admin.get(f"/tasks/{task}").json()
-        if told["status"] == "failure" and world.cloud.read(lambda db: db.count(BLOBS)) == 0:
+        kept = world.cloud.read(lambda db: db.count(BLOBS)), any(files(world).values())
+        if told["status"] == "failure" and kept == (0, False):
             break
         time.sleep(0.05)
-    assert told["status"] == "failure"
-    assert not any(files(world).values())
+    assert (told["status"], *kept) == ("failure", 0, False)

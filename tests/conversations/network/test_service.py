@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
+from tests.conftest import PLAIN
 
 
 def test_versions(world):
     root = world.cloud.url + "/network"
-    answer = httpx.get(root + "/")
+    answer = PLAIN.get(root + "/")
     assert answer.status_code == 200
     assert answer.json() == {
         "versions": [{"id": "v2.0", "status": "CURRENT", "links": [{"rel": "self", "href": f"{root}/v2.0/"}]}]
     }
     token = world.token("demo", "demo")
-    resources = httpx.get(root + "/v2.0/", headers={"X-Auth-Token": token}).json()["resources"]
+    resources = PLAIN.get(root + "/v2.0/", headers={"X-Auth-Token": token}).json()["resources"]
     assert {"networks", "subnets", "ports"} <= {each["collection"] for each in resources}
 
 

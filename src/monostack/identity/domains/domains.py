@@ -162,14 +162,11 @@ def remove(tx: Tx, row: Row) -> None:
     if row["enabled"]:
         raise Error(403, "Forbidden", "Cannot delete a domain that is enabled, please disable it first.")
     tx.hook("identity.domain.delete", row)
-    for kind, table in (
-        (removal.project, PROJECTS),
-        (removal.user, USERS),
-        (removal.group, GROUPS),
-        (removal.role, ROLES),
-    ):
-        for each in tx.all(table, domain_id=row["id"]):
-            kind(tx, each)
+    for each in tx.all(PROJECTS, domain_id=row["id"]):
+        removal.project(tx, each)
+    removal.users(tx, tx.all(USERS, domain_id=row["id"]))
+    removal.groups(tx, tx.all(GROUPS, domain_id=row["id"]))
+    removal.roles(tx, tx.all(ROLES, domain_id=row["id"]))
     removal.domain(tx, row)
 
 

@@ -225,7 +225,7 @@ def forget(tx: Tx, idp_id: str, protocol_id: str) -> None:
         if user is None:
             continue
         if user["origin"] and tx.one(FEDERATED_USERS, user_id=user["id"]) is None:
-            removal.user(tx, user)
+            removal.users(tx, [user])
             continue
         tx.delete_all(EXPIRING_MEMBERSHIPS, user_id=user["id"], idp_id=idp_id)
         tokens.end_all(tx, user)

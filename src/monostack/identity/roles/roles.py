@@ -139,7 +139,7 @@ def update(request: Request, tx: Tx) -> dict:
 def delete(request: Request, tx: Tx) -> None:
     row = find(tx, request.path["role_id"])
     mutable("role", row)
-    removal.role(tx, row)
+    removal.roles(tx, [row])
 
 
 def find(db: Db, id: str, lock: bool | None = None) -> Row:  # noqa: A002 - the field's word

@@ -128,7 +128,7 @@ def update(request: Request, tx: Tx) -> dict:
 def delete(request: Request, tx: Tx) -> None:
     row = find(tx, request.path["group_id"])
     sources.must_be_ours(row)
-    removal.group(tx, row)
+    removal.groups(tx, [row])
 
 
 async def members(request: Request, ctx: Context) -> dict:

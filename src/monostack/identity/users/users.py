@@ -245,7 +245,7 @@ def _update(tx: Tx, request: Request, asked: dict, stored: str | None) -> Row:
 def delete(request: Request, tx: Tx) -> None:
     row = find(tx, request.path["user_id"])
     sources.must_be_ours(row)
-    removal.user(tx, row)
+    removal.users(tx, [row])
 
 
 def projects_of(request: Request, db: Db) -> dict:

@@ -1,15 +1,19 @@
 """The data of an image: up by PUT, down by GET, whole or one range of it."""
 
+import logging
 import re
 
 from monostack.image import cache, imports, reading, upload
 from monostack.image.sight import find, target
 from monostack.image.wire import forbidden, too_large
+from monostack.kit.db.rows import DiskFull
 from monostack.kit.errors import Error
 from monostack.kit.resource import Response, Route
 
 STREAM = "application/octet-stream"
 READABLE = ("active", "deactivated")
+
+log = logging.getLogger(__name__)
 
 
 async def put(request, ctx):
@@ -67,11 +71,15 @@ async def get(request, ctx):
 
 
 async def _tell_cache(ctx, row: dict, cached: bool, far: bool) -> None:
-    """Count what came out of the cache; let what came from far away be in it next time."""
-    if cached:
-        await ctx.write(cache.hit, row["id"])
-    elif far and cache.enabled(ctx.cloud):
-        await ctx.write(cache.queue, row["id"])
+    """Count what came out of the cache; let what came from far away be in it next time. Data can be given
+    without it: a full disk, or a database that is away, is no reason to refuse them."""
+    note = cache.hit if cached else cache.queue if far and cache.enabled(ctx.cloud) else None
+    if note is None:
+        return
+    try:
+        await ctx.write(note, row["id"])
+    except (DiskFull, Error) as reason:
+        log.warning("image %s: the cache could not be told of a download: %s", row["id"], reason)
 
 
 def _found(db, request) -> dict:

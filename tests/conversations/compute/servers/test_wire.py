@@ -1,12 +1,12 @@
 """How compute speaks: versions, headers, faults."""
 
-import httpx
+from tests.conftest import PLAIN
 
 VARY = ["OpenStack-API-Version", "X-OpenStack-Nova-API-Version"]
 
 
 def test_the_root_names_both_versions_without_a_token(world):
-    answer = httpx.get(world.cloud.url + "/compute/")
+    answer = PLAIN.get(world.cloud.url + "/compute/")
     assert answer.status_code == 200
     old, new = answer.json()["versions"]
     assert (old["id"], old["status"], old["version"]) == ("v2.0", "DEPRECATED", "")
@@ -21,7 +21,7 @@ def test_the_root_names_both_versions_without_a_token(world):
 
 
 def test_a_version_document_has_media_types_and_is_public(world):
-    answer = httpx.get(world.cloud.url + "/compute/v2.1/")
+    answer = PLAIN.get(world.cloud.url + "/compute/v2.1/")
     assert answer.status_code == 200
     version = answer.json()["version"]
     assert version["media-types"] == [
@@ -71,7 +71,7 @@ def test_a_version_that_is_none_is_400(nova):
 
 
 def test_no_token_is_401_in_the_shape_of_the_token_filter(world):
-    answer = httpx.get(world.cloud.url + "/compute/v2.1/servers")
+    answer = PLAIN.get(world.cloud.url + "/compute/v2.1/servers")
     assert answer.status_code == 401
     assert answer.json()["error"]["title"] == "Unauthorized"
     assert answer.headers["WWW-Authenticate"].startswith('Keystone uri="')
@@ -121,7 +121,7 @@ def test_a_body_that_is_no_json_is_400(nova):
 
 def test_legacy_paths_answer_without_version_headers(world):
     token = world.token()
-    answer = httpx.get(world.cloud.url + "/compute/v2/servers", headers={"X-Auth-Token": token})
+    answer = PLAIN.get(world.cloud.url + "/compute/v2/servers", headers={"X-Auth-Token": token})
     assert answer.status_code == 200
     assert "OpenStack-API-Version" not in answer.headers
 
