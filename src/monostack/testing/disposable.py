@@ -121,7 +121,7 @@ class DisposableCloud:
 
     @property
     def port(self) -> int:
-        return self.settings.shared_port
+        return self.settings.shared_port or 0
 
     @property
     def url(self) -> str:
