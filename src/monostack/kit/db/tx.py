@@ -130,11 +130,11 @@ class Db:
         table: sa.Table,
         /,
         *,
-        missing: Exception,
+        missing: None = None,
         lock: bool | None = None,
         deleted: bool = False,
         **where: Any,
-    ) -> Row: ...
+    ) -> Row | None: ...
 
     @overload
     def one(
@@ -142,11 +142,11 @@ class Db:
         table: sa.Table,
         /,
         *,
-        missing: None = None,
+        missing: Exception,
         lock: bool | None = None,
         deleted: bool = False,
         **where: Any,
-    ) -> Row | None: ...
+    ) -> Row: ...
 
     def one(
         self,
@@ -180,10 +180,10 @@ class Db:
             raise missing
         return None
 
-    def the(self, table: sa.Table, /, **where: Any) -> Row:
+    def the(self, table: sa.Table, /, *, lock: bool | None = None, **where: Any) -> Row:
         """The row that another one says is there, as `one` finds it; raises Gone when it was deleted
         meanwhile."""
-        row = self.one(table, **where)
+        row = self.one(table, lock=lock, **where)
         if row is None:
             raise Gone(table.name)
         return row
