@@ -119,6 +119,13 @@ class Cloud:
     def service(self, name: str) -> Service | None:
         return next((service for service in self.services if service.name == name), None)
 
+    def needed(self, name: str) -> Service:
+        """A service that runs because the one that asks names it in `needs`."""
+        found = self.service(name)
+        if found is None:
+            raise LookupError(f"the service {name} does not run here")
+        return found
+
     def has(self, name: str) -> bool:
         return any(service.name == name for service in self.services)
 
