@@ -243,6 +243,8 @@ class Story:
         return "right after the rule, nothing restarted"
 
     def log_in(self) -> str:
+        if self.guest is None:
+            raise StepFailed("no way leads into the guest")
         name = self.guest.run("hostname")
         if name != NAME:
             raise StepFailed(f"the guest's hostname is {name!r}, not {NAME!r}")
