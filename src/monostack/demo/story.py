@@ -57,8 +57,6 @@ class Story:
         self.guest: Guest | None = None
         self.loaded = Loaded()
         self.shown = shown
-        self.demo: Client = None  # type: ignore[assignment]
-        self.admin: Client = None  # type: ignore[assignment]
         self.steps = self._plan()
 
     def _plan(self) -> list[Step]:
