@@ -12,9 +12,9 @@ import importlib
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import urlsplit
 
 from monostack.kit import agents, events, quota
@@ -32,8 +32,12 @@ from monostack.kit.loops import Loops
 from monostack.kit.policy import Policy
 from monostack.kit.processes import LEASES, PROCESSES, Processes
 from monostack.kit.questions import QUESTIONS, Questions
-from monostack.kit.resource import Service
+from monostack.kit.resource import Response, Service
 from monostack.settings import Settings
+
+if TYPE_CHECKING:
+    from monostack.identity.bootstrap import Runtime
+    from monostack.placement.candidates.world import Kept
 
 ORDER = ("identity", "placement", "image", "network", "compute")
 """The services, lowest first: each may call those before it."""
@@ -63,7 +67,14 @@ class Cloud:
 
     `alone`: the only process of its state directory, with this machine's agents. Otherwise it serves the API
     and runs loops beside others on one PostgreSQL, and has no world of its own.
+
+    `app` is there once it is prepared; so are `identity` and `placement`, what these services keep in memory,
+    for themselves and where they run.
     """
+
+    app: App
+    identity: Runtime
+    placement: Kept
 
     def __init__(self, settings: Settings, clock: Clock | None = None, *, alone: bool = True) -> None:
         self.settings = settings
@@ -78,17 +89,16 @@ class Cloud:
         self.loops = Loops(self)
         self.hub = agents.Hub(self)
         self.policies: dict[str, Policy] = {}
-        self.controls = None
+        self.controls: Callable[..., Awaitable[Response]] | None = None
         self.agents: list = []
-        self.metadata = None
-        self.image_file = None
+        self.metadata: Callable[..., Awaitable[Any]] | None = None
+        self.image_file: Callable[[Cloud, str, Path], Awaitable[bool]] | None = None
         self.first_passwords: dict[str, str] = {}
         self.id = ""
         self.new = False
         self.services: list[Service] = load_services(settings.only)
         self.state_lock: TextIO | None = None
         self.engine: Any = None
-        self.app: App | None = None
         self.watching: dict[str, Callable[[], bool]] = {
             "policy.yaml": self._look_at_policy,
             "database": lambda: self.engine.written_elsewhere(),
@@ -108,6 +118,13 @@ class Cloud:
 
     def service(self, name: str) -> Service | None:
         return next((service for service in self.services if service.name == name), None)
+
+    def needed(self, name: str) -> Service:
+        """A service that runs because the one that asks names it in `needs`."""
+        found = self.service(name)
+        if found is None:
+            raise LookupError(f"the service {name} does not run here")
+        return found
 
     def has(self, name: str) -> bool:
         return any(service.name == name for service in self.services)
@@ -275,6 +292,10 @@ class Cloud:
         await self.loops.stop()
         await self.processes.stop()
         self.cpu.close()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Close the database and leave the state directory to others."""
         if self.engine is not None:
             self.engine.close()
             self.engine = None

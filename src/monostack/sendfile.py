@@ -18,8 +18,8 @@ PIECE = 4 << 20
 async def sendfile(send: Any, source: BinaryIO, offset: int, length: int) -> int:
     """Send bytes of a file after the headers have been sent; how many were. What is left is for the caller to
     send otherwise; raises ConnectionError when the other side is gone."""
-    cycle = getattr(send, "__self__", None)
-    transport = getattr(cycle, "transport", None)
+    cycle: Any = getattr(send, "__self__", None)
+    transport: Any = getattr(cycle, "transport", None)
     plain = transport is not None and transport.get_extra_info("sslcontext") is None
     connection = transport.get_extra_info("socket") if plain else None
     if transport is None or connection is None or getattr(cycle, "chunked_encoding", True) is not False:

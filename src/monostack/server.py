@@ -24,7 +24,7 @@ def listen(cloud: Cloud) -> list[socket.socket]:
         ports = [settings.shared_port]
     else:
         ports = cloud.customary_ports
-    sockets = []
+    sockets: list[socket.socket] = []
     for port in ports:
         family = socket.AF_INET6 if ":" in settings.listen else socket.AF_INET
         each = socket.socket(family)
@@ -60,8 +60,8 @@ class Server(uvicorn.Server):
 
 
 def make_server(cloud: Cloud) -> Server:
-    if cloud.app is not None:
-        cloud.app.sendfile = sendfile
+    """The server of a cloud that is prepared."""
+    cloud.app.sendfile = sendfile
     config = uvicorn.Config(
         cloud.app,
         loop="none",

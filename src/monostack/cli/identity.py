@@ -95,8 +95,7 @@ def _first_start(settings, wanted: dict) -> None:
     except Held as reason:
         common.fail(str(reason))
     credentials.write(cloud)
-    cloud.engine.close()
-    cloud.state_lock.close()
+    cloud.let_go()
 
 
 def _lay(cloud, wanted: dict, immutable: bool) -> int:

@@ -62,7 +62,7 @@ def _load(options: argparse.Namespace, cloud) -> int:
 
     def load(tx) -> list[str]:
         admin = identity.project_named(tx, "admin")
-        return stock.load(tx, namespaces, admin and admin["id"], options.mode)
+        return stock.load(tx, namespaces, admin["id"] if admin is not None else None, options.mode)
 
     done = cloud.engine.write_now(load)
     left = len(namespaces) - len(done)

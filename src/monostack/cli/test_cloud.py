@@ -29,6 +29,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--with-parent", action="store_true", help="end when standard input is closed")
 
 
+def _wait_for_parent(ended: threading.Event) -> None:
+    sys.stdin.read()
+    ended.set()
+
+
 def run(options: argparse.Namespace) -> int:
     from monostack import testing
     from monostack.testing.disposable import settings_for_tests
@@ -67,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
         flush=True,
     )
     if options.with_parent:
-        threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+        threading.Thread(target=_wait_for_parent, args=(ended,), daemon=True).start()
     ended.wait()
     disposable.stop()
     return 0

@@ -28,7 +28,7 @@ def owned(tx: Tx, project_id: str) -> dict[str, int]:
 def purge(tx: Tx, project_id: str) -> None:
     doomed = [row for row in tx.all(SERVERS, order="id", project_id=project_id) if row["desired"] != "absent"]
     for row in doomed[:AT_ONCE]:
-        server = tx.one(SERVERS, id=row["id"])
+        server = tx.the(SERVERS, id=row["id"])
         api.doom(tx, server, ids.new_request_id(), server["user_id"], project_id)
     if not tx.count(SERVERS, project_id=project_id):
         tx.delete_all(server_groups.GROUPS, project_id=project_id)

@@ -90,12 +90,12 @@ def over_words(wanted: Mapping[str, int], have: Mapping[str, int], allowed: Mapp
     )
 
 
-def limit(db, project_id: str, resource: str) -> int:
+def limit(db, project_id: str | None, resource: str) -> int:
     """One limit in force; -1 is unlimited."""
     return quota.limits(db, SERVICE, project_id, DEFAULTS)[resource]
 
 
-def check_metadata(db, project_id: str, metadata: Mapping[str, str]) -> None:
+def check_metadata(db, project_id: str | None, metadata: Mapping[str, str]) -> None:
     """Raise Error 403 when a server would have more metadata items than the quota allows."""
     if not metadata:
         return

@@ -32,7 +32,7 @@ class Loaded:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="monostack-client-"))
-        self.process = subprocess.Popen(
+        self.process = process = subprocess.Popen(
             [sys.executable, "-m", "monostack.demo.client_host"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -40,14 +40,17 @@ class Loaded:
             text=True,
             start_new_session=True,
         )
+        if process.stdin is None or process.stdout is None:
+            raise StepFailed("there is no pipe to the client's process")
+        self.asked, self.answers = process.stdin, process.stdout
 
     def run(self, words: list[str], environment: dict[str, str], **more: Any) -> tuple[int, str, str]:
         """Status, output and errors of one command; `more` is what else `client_host` takes."""
         output = self.folder / "output"
         asked = {"words": words, "environment": environment, "output": str(output)} | more
-        self.process.stdin.write(json.dumps(asked) + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
+        self.asked.write(json.dumps(asked) + "\n")
+        self.asked.flush()
+        answer = self.answers.readline()
         if not answer:
             raise StepFailed("the `openstack` client cannot be loaded: pip install python-openstackclient")
         status = json.loads(answer)["status"]
@@ -55,7 +58,7 @@ class Loaded:
         return status, output.read_text(errors="replace"), errors.read_text(errors="replace")
 
     def close(self) -> None:
-        self.process.stdin.close()
+        self.asked.close()
         self.process.wait(10)
         shutil.rmtree(self.folder, ignore_errors=True)
 

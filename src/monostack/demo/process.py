@@ -57,9 +57,10 @@ class CloudProcess:
 
     def kill(self) -> None:
         """End it as abruptly as can be (SIGKILL)."""
-        self.process.kill()
-        self.process.wait()
-        self.process = None
+        process, self.process = self.process, None
+        if process is not None:
+            process.kill()
+            process.wait()
         (self.state / "ready").unlink(missing_ok=True)
 
     def stop_guests(self) -> None:

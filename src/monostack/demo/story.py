@@ -57,8 +57,6 @@ class Story:
         self.guest: Guest | None = None
         self.loaded = Loaded()
         self.shown = shown
-        self.demo: Client = None  # type: ignore[assignment]
-        self.admin: Client = None  # type: ignore[assignment]
         self.steps = self._plan()
 
     def _plan(self) -> list[Step]:
@@ -243,6 +241,8 @@ class Story:
         return "right after the rule, nothing restarted"
 
     def log_in(self) -> str:
+        if self.guest is None:
+            raise StepFailed("no way leads into the guest")
         name = self.guest.run("hostname")
         if name != NAME:
             raise StepFailed(f"the guest's hostname is {name!r}, not {NAME!r}")

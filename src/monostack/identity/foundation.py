@@ -24,7 +24,7 @@ from monostack.identity.tables import (
 )
 from monostack.identity.tokens import tokens
 from monostack.identity.users import password_rules, standing
-from monostack.kit.db import Row, Tx
+from monostack.kit.db import Row, Tx, Values
 
 DEFAULT_DOMAIN = "default"
 ROLE_CHAIN = ("admin", "manager", "member", "reader")
@@ -75,7 +75,7 @@ class Foundation:
         chain = (admin, *ROLE_CHAIN[1:])
         found = {name: self._role(name, immutable) for name in (*chain, SERVICE_ROLE)}
         for prior, implied in zip(chain, chain[1:], strict=False):
-            pair = {"prior_role_id": found[prior], "implied_role_id": found[implied]}
+            pair: Values = {"prior_role_id": found[prior], "implied_role_id": found[implied]}
             if self.tx.one(IMPLIED_ROLES, **pair) is None:
                 self.tx.insert(IMPLIED_ROLES, **pair)
                 self.tx.ends_tokens()
@@ -95,7 +95,7 @@ class Foundation:
         is his new password, and ends his tokens."""
         row = naming.own_user(self.tx, name, DEFAULT_DOMAIN)
         if row is None:
-            home = {"name": name, "domain_id": DEFAULT_DOMAIN}
+            home: Values = {"name": name, "domain_id": DEFAULT_DOMAIN}
             password = password_rules.columns(self.tx, stored, OPERATORS, by_himself=False)
             row = self.tx.insert(USERS, enabled=True, options={}, extra={}, **home, **password)
             self.done.append(f"made the user {name}")
@@ -114,7 +114,7 @@ class Foundation:
         return row["id"]
 
     def assign(self, user_id: str, kind: str, target_id: str, role_id: str) -> None:
-        assignment = {
+        assignment: Values = {
             "actor_kind": "user",
             "actor_id": user_id,
             "target_kind": kind,
@@ -148,7 +148,7 @@ class Foundation:
         return row["id"]
 
     def endpoint(self, service_id: str, interface: str, region: str | None, url: str) -> None:
-        place = {"service_id": service_id, "interface": interface, "region_id": region}
+        place: Values = {"service_id": service_id, "interface": interface, "region_id": region}
         row = self.tx.one(ENDPOINTS, **place)
         if row is None:
             self.tx.insert(ENDPOINTS, url=url, enabled=True, extra={}, **place)

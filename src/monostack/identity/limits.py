@@ -216,7 +216,7 @@ def _must_fit(tx: Tx, row: Row) -> None:
         return
     what = {name: row[name] for name in WHAT}
     if row["project_id"] is not None:
-        parent_id = tx.one(PROJECTS, id=row["project_id"])["parent_id"]
+        parent_id = tx.the(PROJECTS, id=row["project_id"])["parent_id"]
         above = _of_domain(tx, parent_id, what)
         fits = above is None or _size(row["resource_limit"]) <= _size(above)
     else:
@@ -241,7 +241,7 @@ def _of_domain(tx: Tx, id: str, what: dict) -> int | None:  # noqa: A002 - the f
     own = tx.one(LIMITS, domain_id=id, **what)
     if own is not None:
         return own["resource_limit"]
-    return tx.one(REGISTERED_LIMITS, **what)["default_limit"]
+    return tx.the(REGISTERED_LIMITS, **what)["default_limit"]
 
 
 def _size(limit: int) -> float:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import sqlalchemy as sa
+
 from monostack.identity.catalog.tables import (
     POLICY_ASSOCIATIONS,
     PROJECT_ENDPOINT_GROUPS,
@@ -37,7 +39,7 @@ from monostack.identity.tables import (
 )
 from monostack.identity.tokens.told import tell
 from monostack.kit import quota
-from monostack.kit.db import Row, Table, Tx
+from monostack.kit.db import Row, Tx
 
 AT_ONCE = 64
 """How many ids stand in one statement at most."""
@@ -171,7 +173,7 @@ def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
     return (rows[first : first + AT_ONCE] for first in range(0, len(rows), AT_ONCE))
 
 
-def _all_gone(tx: Tx, table: Table, ids: list[str]) -> None:
+def _all_gone(tx: Tx, table: sa.Table, ids: list[str]) -> None:
     tx.delete_all(table, id=ids)
     tx.ends_tokens()
 

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from monostack.kit import wire
-from monostack.kit.db import Db, Page
+from monostack.kit.db import Db, Page, Row
 from monostack.kit.errors import Error
 from monostack.kit.request import Request
 from monostack.kit.resource import Field, Paging, Response
@@ -94,7 +94,9 @@ class IdentityWire(wire.Wire):
             asked = int(text)
         except ValueError:
             raise self.invalid(request, f"limit is '{text}': it must be an integer.") from None
-        return min(asked, self.max_limit) if asked >= 0 else self.max_limit
+        if asked < 0:
+            return self.max_limit
+        return asked if self.max_limit is None else min(asked, self.max_limit)
 
     def marker_missing(self, request: Request, marker: str) -> Error:
         return Error(404, "NotFound", f"Marker {marker} could not be found.")
@@ -152,7 +154,7 @@ COMPARISONS: dict[str, Callable[[str, str], bool]] = {
 }
 
 
-def page(db: Db, table, request: Request, keep: Callable[[dict], bool] | None = None, **where) -> Page:
+def page(db: Db, table, request: Request, keep: Callable[[Row], bool] | None = None, **where) -> Page:
     """One page of a list: in SQL where the filters allow, else over all rows that the SQL filters leave.
 
     `keep` is a further condition on a row.

@@ -21,7 +21,7 @@ from monostack.image.stores import CACHE
 from monostack.image.tables import CACHED, IMAGES
 from monostack.kit import ids
 from monostack.kit.crash import point
-from monostack.kit.db import Db, Row, Taken, Tx
+from monostack.kit.db import Db, Row, Taken, Tx, Values
 from monostack.kit.loops import Again, Done, pause
 from monostack.kit.resource import Loop
 
@@ -171,7 +171,7 @@ def _brought(tx: Tx, row_id: int, token: str, key: str, size: int | None) -> Non
     if row is None or not blobs.end(tx, token, blobs.PRESENT, size):
         blobs.doom(tx, id=token)
         return
-    values = {"status": READY, "key": key, "size": size, "accessed_at": tx.now}
+    values: Values = {"status": READY, "key": key, "size": size, "accessed_at": tx.now}
     tx.set(row, due_at=None, attempts=0, cause=None, **values)
     prune(tx)
 

@@ -65,7 +65,7 @@ def bootstrap(tx, cloud) -> None:
     tx.update(tables.TASKS, {"status": list(importing.UNFINISHED)} | alone, due_at=tx.now)
     if cloud.new and cloud.settings.image.stock_metadefs:
         admin = identity.project_named(tx, "admin")
-        stock.load(tx, list(stock.files()), admin and admin["id"])
+        stock.load(tx, list(stock.files()), admin["id"] if admin is not None else None)
     if cloud.engine.name == "sqlite":
         tx.update(tables.BLOBS, {"status": [blobs.WRITING, blobs.DOOMED]}, due_at=tx.now)
         tx.update(tables.CACHED, {"status": "queued"}, due_at=tx.now)

@@ -71,7 +71,7 @@ class ImageWire(Wire):
     max_limit = MAX_LIMIT
     default_limit = DEFAULT_LIMIT
     body_limit = 4 << 20
-    json_types: tuple[str, ...] = ("application/json", "application/octet-stream", *PATCH_TYPES)  # type: ignore
+    json_types = ("application/json", "application/octet-stream", *PATCH_TYPES)
 
     # errors
 

@@ -29,8 +29,9 @@ class AccessLog:
         self.handle: asyncio.TimerHandle | None = None
 
     def write(self, request: Request, path: str, status: int, milliseconds: float) -> None:
-        caller = request.caller
-        who = f"{caller.user_id} {caller.project_id or '-'}" if caller else "- -"
+        who = "- -"
+        if request.authenticated:
+            who = f"{request.caller.user_id} {request.caller.project_id or '-'}"
         at = clock.from_seconds(self.time())
         what = f'"{request.method} {path}" {status} {request.id}'
         self.lines.append(f"{at}Z {request.remote} {what} {who} {milliseconds:.1f}ms\n")

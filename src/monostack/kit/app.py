@@ -12,7 +12,7 @@ import logging
 import re
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -31,6 +31,7 @@ from monostack.kit.schemas import Invalid, Schemas
 
 if TYPE_CHECKING:
     from monostack.cloud import Cloud
+    from monostack.kit.auth import Caller
 
 CHUNK = 1 << 20
 UNSENDABLE = re.compile(r"[^ -~]+")
@@ -203,7 +204,7 @@ class App:
         wire = site.service.wire
         try:
             answer = await self._refused_or_answered(site, request)
-            if request.caller is not None and not request.judged and self.cloud.engine.shared:
+            if request.authenticated and not request.judged and self.cloud.engine.shared:
                 await self.cloud.engine.read(self.cloud.auth.confirm, request)
             return answer
         except NotAuthenticated:
@@ -233,14 +234,13 @@ class App:
             routes = methods.get("GET")
         public = routes is not None and any(route.rule == PUBLIC for route in routes)
         if not public and (wire.auth_first or routes is not None):
-            request.caller = await self._caller(request)
-            if request.caller is None:
+            caller = await self._caller(request)
+            if caller is None:
                 return wire.unauthorized(request)
-            if request.caller.bound is not None and request.caller.bound != self.cloud.auth.thumbprint(
-                request
-            ):
+            request.caller, request.authenticated = caller, True
+            if caller.bound is not None and caller.bound != self.cloud.auth.thumbprint(request):
                 return wire.unauthorized(request)
-            if request.caller.access_rules and not await self._may_be_used(request):
+            if caller.access_rules and not await self._may_be_used(request, caller.access_rules):
                 return wire.unauthorized(request)
             wire.admit(request)
         if found is None:
@@ -262,7 +262,7 @@ class App:
         answer = await self._run(door, request)
         return self._finished(wire, request, route, answer)
 
-    async def _caller(self, request: Request):
+    async def _caller(self, request: Request) -> Caller | None:
         token = request.headers.get("x-auth-token")
         if not token:
             scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -271,10 +271,10 @@ class App:
             request.headers["x-auth-token"] = token
         return await self.cloud.auth.authenticate(token)
 
-    async def _may_be_used(self, request: Request) -> bool:
+    async def _may_be_used(self, request: Request, rules: Sequence[Mapping[str, str]]) -> bool:
         """Whether the token's access rules name the request; or another service asks in the caller's name,
         which its own token shows."""
-        service, rules = request.service, request.caller.access_rules
+        service = request.service
         paths = {request.full_path, request.root + request.full_path}
         if service.wire.beyond_access_rules(request):
             return True
@@ -389,13 +389,12 @@ def record(tx, request: Request, answer: Any = None) -> None:
         subject = inner.get("id") if isinstance(inner, dict) else None
     if subject is None and request.path:
         subject = request.path.get("id") or next(reversed(request.path.values()))
-    caller = request.caller
     tx.event(
         request.route.event,
         subject,
         request_id=request.id,
-        project_id=caller and caller.project_id,
-        user_id=caller and caller.user_id,
+        project_id=request.caller.project_id if request.authenticated else None,
+        user_id=request.caller.user_id if request.authenticated else None,
         **request.event_details,
     )
 
@@ -436,7 +435,7 @@ async def _send_bulk(send, response: Response, headers, method: str, sendfile: C
     if response.stream is not None:
         async for chunk in response.stream:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    else:
+    elif response.file is not None:
         with open(response.file, "rb") as source:
             offset, left = response.offset, response.length if response.length is not None else 1 << 62
             if sendfile is not None and response.length is not None:

@@ -185,12 +185,13 @@ class Auth:
     def confirm(self, db: Db, request: Request) -> None:
         """Look whether the request's caller still is who he was; raises NotAuthenticated. Costs a comparison
         unless tokens were ended meanwhile."""
-        caller = request.caller
-        if caller is None or caller.epoch == db.epoch:
+        if not request.authenticated or request.caller.epoch == db.epoch:
             return
-        request.caller = self.caller(db, request.headers["x-auth-token"])
-        if request.caller is None:
+        caller = self.caller(db, request.headers["x-auth-token"])
+        if caller is None:
+            request.authenticated = False
             raise NotAuthenticated
+        request.caller = caller
 
     def _keep(self, token: str, caller: Caller) -> None:
         if len(self.kept) >= KEPT:

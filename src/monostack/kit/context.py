@@ -75,7 +75,7 @@ class Context:
 
         result = function(tx, *args)
         route, request = self.request.route, self.request
-        if route is not None and route.event is not None and request.subject is not None and not self._told:
+        if route.event is not None and request.subject is not None and not self._told:
             record(tx, request)
             tx.after(self._set_told)
         return result

@@ -48,7 +48,7 @@ class Over(Exception):
         self.over = over
 
 
-def limits(db: Db, service: str, project_id: str, defaults: Mapping[str, int]) -> dict[str, int]:
+def limits(db: Db, service: str, project_id: str | None, defaults: Mapping[str, int]) -> dict[str, int]:
     """The limits in force for a project; -1 is unlimited."""
     out = dict(defaults)
     rows = db.all(LIMITS, service=service, project_id=["", project_id])

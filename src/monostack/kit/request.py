@@ -22,8 +22,17 @@ class Request:
 
     method, path (parameters of the route), body (JSON, in the newest shape), version, caller, id, route,
     service. `query` has the last value of each parameter; `query_all(name)` has all. `subject` may be set by
-    a handler to the id of the resource that the event is about.
+    a handler to the id of the resource that the event is about, `found` by a route's `target` to what it had
+    to read and its handler needs as well.
+
+    The corridor fills it in on the way. `caller` is there once `authenticated`, which every request behind a
+    rule is, and `route` once one has matched: a handler takes both as given, and an AttributeError tells
+    that a public route asked who its caller is.
     """
+
+    caller: Caller
+    route: Route
+    found: Any = None
 
     def __init__(self, cloud: Cloud, service: Service, scope: dict, receive) -> None:
         self.cloud = cloud
@@ -37,11 +46,10 @@ class Request:
         self.root: str = ""
         self.id = ""
         self.global_id: str | None = None
-        self.route: Route | None = None
         self.path: dict[str, str] = {}
         self.body: Any = None
         self.version: Version = (0, 0)
-        self.caller: Caller | None = None
+        self.authenticated = False
         self.judged = False
         self.subject: str | None = None
         self.event_details: dict[str, Any] = {}

@@ -41,7 +41,7 @@ class Wire:
     """Whether a missing token is told (401) before an unknown path (404)."""
     version_type = ""
     """The service type in OpenStack-API-Version."""
-    json_types = ("application/json",)
+    json_types: tuple[str, ...] = ("application/json",)
 
     # versions
 

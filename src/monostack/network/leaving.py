@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import sqlalchemy as sa
+
 from monostack.kit.db import Row, Tx
 from monostack.kit.errors import Error
 from monostack.network import (
@@ -88,7 +90,7 @@ def _take_group(tx: Tx, row: Row) -> None:
         security_groups.take_away(tx, row)
 
 
-KINDS: tuple[tuple[str, object, Callable[[Tx, Row], None]], ...] = (
+KINDS: tuple[tuple[str, sa.Table, Callable[[Tx, Row], None]], ...] = (
     ("floating IPs", FLOATING_IPS, _plainly(floating_ips.delete)),
     ("routers", ROUTERS, _take_router),
     ("ports", PORTS, port_rows.delete),

@@ -49,14 +49,15 @@ class TestClock(Clock):
 
 
 class DisposableCloud:
-    """A running cloud in a thread."""
+    """A running cloud in a thread; `cloud` and `loop` are there once it is started."""
+
+    cloud: Cloud
+    loop: asyncio.AbstractEventLoop
 
     def __init__(self, settings: Settings, temporary: Path | None = None, *, alone: bool = True) -> None:
         self.settings = settings
         self.alone = alone
         self.clock = TestClock()
-        self.cloud: Cloud = None  # type: ignore[assignment]
-        self.loop: asyncio.AbstractEventLoop = None  # type: ignore[assignment]
         self._temporary = temporary
         self._ready = threading.Event()
         self._problem: BaseException | None = None
@@ -121,7 +122,7 @@ class DisposableCloud:
 
     @property
     def port(self) -> int:
-        return self.settings.shared_port
+        return self.settings.shared_port or 0
 
     @property
     def url(self) -> str:

@@ -42,7 +42,7 @@ def _links(row, request: Request) -> list[dict[str, str]]:
         {
             "rel": "alternate",
             "type": "application/vnd.openstack.image",
-            "href": cloud.root_url(cloud.service("image")) + place,
+            "href": cloud.root_url(cloud.needed("image")) + place,
         },
     ]
 
@@ -134,14 +134,26 @@ def _conditions(request: Request) -> list[Callable[[dict], bool]]:
         elif name == "server":
             found.append(_by_property(SERVER, value.rpartition("/")[2]))
         elif name == "name":
-            found.append(lambda row, value=value: row["name"] == value)
+            found.append(_by_name(value))
         elif name == "status":
-            found.append(lambda row, value=value: _state(row) == value.upper())
+            found.append(_by_state(value.upper()))
         elif name == "changes-since":
             found.append(_changed_since(value))
         elif name in NUMBERS:
-            found.append(lambda row, value=value, column=NUMBERS[name]: str(row[column]) == value)
+            found.append(_by_number(NUMBERS[name], value))
     return found
+
+
+def _by_name(name: str) -> Callable[[dict], bool]:
+    return lambda row: row["name"] == name
+
+
+def _by_number(column: str, value: str) -> Callable[[dict], bool]:
+    return lambda row: str(row[column]) == value
+
+
+def _by_state(state: str) -> Callable[[dict], bool]:
+    return lambda row: _state(row) == state
 
 
 def _by_property(name: str, value: str) -> Callable[[dict], bool]:

@@ -168,9 +168,10 @@ def _boot_image(asked) -> str:
         raise Error(
             400, "BadRequest", "imageRef and the block device with boot_index 0 name different images."
         )
-    if not (image_id or boot):
+    chosen = image_id or boot
+    if not chosen:
         raise Error(400, "BadRequest", "Invalid imageRef provided.")
-    return image_id or boot
+    return chosen
 
 
 def _key(request, tx, asked, birth: Birth) -> None:

@@ -72,7 +72,7 @@ def create_backup(request, tx) -> Response:
 def _told(request, image_id: str) -> Response:
     if request.version >= (2, 45):
         return Response(202, {"image_id": image_id})
-    root = request.cloud.root_url(request.cloud.service("image"))
+    root = request.cloud.root_url(request.cloud.needed("image"))
     return Response(202, None, [("Location", f"{root}/v2/images/{image_id}")])
 
 

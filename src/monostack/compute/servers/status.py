@@ -81,7 +81,7 @@ def condition(table, word: str):
         if default == word:
             other = sa.or_(table.c.task_state.is_(None), table.c.task_state.not_in(_literals(tasks)))
             options.append(
-                sa.and_(table.c.vm_state == sa.literal_column(f"'{vm_state}'"), other if tasks else True)
+                sa.and_(table.c.vm_state == sa.literal_column(f"'{vm_state}'"), other if tasks else sa.true())
             )
         chosen = [task for task, name in tasks.items() if name == word]
         if chosen:

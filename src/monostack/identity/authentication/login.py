@@ -12,6 +12,7 @@ Source: identity API reference, "Authentication and token management".
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from monostack.identity.authentication import bodies, factors, receipts, scopes
@@ -24,6 +25,7 @@ from monostack.identity.tables import USERS
 from monostack.identity.tokens import tokens
 from monostack.identity.tokens.claims import Claims, new_audit_id
 from monostack.identity.users import sources, standing
+from monostack.kit.auth import Caller
 from monostack.kit.clock import seconds
 from monostack.kit.context import Context
 from monostack.kit.db import Db, Row, Tx
@@ -104,7 +106,8 @@ def _issue(
     db: Db, login: Login, proofs: list[Proof], user_id: str, methods: tuple[str, ...]
 ) -> tuple[str, dict]:
     """The token and its description."""
-    trust = scopes.use_trust(db, user_id, login.target["id"]) if login.scope == bodies.TRUST else None
+    # a login with a trust counts its use, so it alone is a transaction
+    trust = scopes.use_trust(db, user_id, login.target["id"]) if isinstance(db, Tx) else None
     issued = int(db.cloud.clock.time() * 1_000_000)
     expires = min(_ends(db, issued, proofs, trust))
     audit_id = new_audit_id()
@@ -142,10 +145,10 @@ def _ends(db: Db, issued: int, proofs: list[Proof], trust: Row | None) -> list[i
     return ends
 
 
-def with_catalog(db: Db, body: dict) -> dict:
+def with_catalog(db: Db, body: Mapping[str, Any]) -> dict[str, Any]:
     project = body.get("project")
     catalog = db.cloud.identity.catalogs.of(db, body["user"]["id"], project and project["id"])
-    return body | {"catalog": catalog}
+    return {**body, "catalog": catalog}
 
 
 # what may be asked of a token
@@ -163,7 +166,7 @@ def subject(request: Request, db: Db) -> dict[str, Any]:
     found = db.cloud.auth.caller(db, token) or tokens.validate(db, token, window)
     if found is None or (found.access_rules and not _knows_access_rules(request)):
         raise not_valid(db, token)
-    request.subject_token = found
+    request.found = found
     return {"target.token.user_id": found.user_id, "target.token.user.domain.id": found.user_domain_id}
 
 
@@ -179,8 +182,8 @@ def _knows_access_rules(request: Request) -> bool:
 def show(request: Request, db: Db) -> Response:
     """What a token is worth now. The whole answer is kept with what is known of the token: services ask again
     and again, and the catalogue is the most of it."""
-    found = request.subject_token
-    headers = [("X-Subject-Token", request.header("x-subject-token")), JSON]
+    found: Caller = request.found
+    headers = [("X-Subject-Token", request.headers["x-subject-token"]), JSON]
     if "nocatalog" in request.query or "roles" not in found.token:
         return Response(200, {"token": found.token}, headers)
     if found.shown is None or found.epoch != db.epoch:
@@ -189,7 +192,11 @@ def show(request: Request, db: Db) -> Response:
 
 
 def revoke(request: Request, tx: Tx) -> None:
-    tokens.revoke(tx, tokens.claims_of(tx, request.header("x-subject-token")))
+    token = request.headers["x-subject-token"]
+    claims = tokens.claims_of(tx, token)
+    if claims is None:
+        raise not_valid(tx, token)
+    tokens.revoke(tx, claims)
 
 
 ROUTES = (

@@ -36,7 +36,7 @@ def domain(db: Db, asked: dict[str, Any]) -> str | None:
         return asked["id"]
     must_be_said(db.cloud.settings.identity.domain_name_url_safe, asked["name"])
     row = domains.named(db, asked["name"])
-    return row and row["id"]
+    return None if row is None else row["id"]
 
 
 def must_be_said(rule: str, name: str) -> None:

@@ -67,7 +67,7 @@ def answer(db: Db, user: Row, methods: tuple[str, ...], required: list[list[str]
     expires = now + db.cloud.settings.identity.receipt_seconds
     payload = _Payload(user["id"], methods, user["epoch"] or 0, expires)
     text = db.cloud.identity.receipt_keys.seal(_encode(payload), now)
-    domain = db.one(PROJECTS, id=user["domain_id"], lock=False)
+    domain = db.the(PROJECTS, id=user["domain_id"], lock=False)
     body = {
         "receipt": {
             "methods": list(methods),

@@ -54,7 +54,7 @@ def filled(url: str, places: dict[str, str | None]) -> str | None:
     for name in PLACE.findall(url):
         if places.get(name) is None:
             return None
-    return PLACE.sub(lambda found: places[found[1]], url)
+    return PLACE.sub(lambda found: places[found[1]] or "", url)
 
 
 class Kept:

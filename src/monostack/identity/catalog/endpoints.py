@@ -12,7 +12,7 @@ from monostack.identity.attributes import asked_for, bad, change, invented, miss
 from monostack.identity.catalog.catalog import PLACE
 from monostack.identity.tables import ENDPOINTS, REGIONS, SERVICES
 from monostack.identity.wire import MALFORMED, page, self_link
-from monostack.kit.db import Db, Row, Tx
+from monostack.kit.db import Db, Row, Tx, Values
 from monostack.kit.request import Request
 from monostack.kit.resource import Field, Route
 
@@ -60,7 +60,8 @@ def update(request: Request, tx: Tx) -> dict:
     row = find(tx, request.path["endpoint_id"])
     _check(tx, asked, "update")
     placed = "region_id" in asked or "region" in asked
-    change(tx, row, asked, KNOWN, **({"region_id": _region(tx, asked)} if placed else {}))
+    place: Values = {"region_id": _region(tx, asked)} if placed else {}
+    change(tx, row, asked, KNOWN, **place)
     tx.ends_tokens()
     return {"endpoint": show(request, SHOWN, row)}
 

@@ -14,7 +14,7 @@ from monostack.identity import removal
 from monostack.identity.attributes import asked_for, bad, change, invented, missing, refusing, show, show_all
 from monostack.identity.wire import page, self_link
 from monostack.kit import ids
-from monostack.kit.db import JSON, Column, Db, Row, String, Table, Text, Tx, stamps
+from monostack.kit.db import JSON, Column, Db, Row, String, Table, Text, Tx, Values, stamps
 from monostack.kit.request import Request
 from monostack.kit.resource import ANYONE, Field, Route
 
@@ -62,9 +62,9 @@ def update(request: Request, tx: Tx) -> dict:
     return {"policy": show(request, SHOWN, row)}
 
 
-def _checked(asked: dict[str, Any]) -> dict[str, str]:
+def _checked(asked: dict[str, Any]) -> Values:
     """The type and the blob as far as they were sent; raises Error 400."""
-    values = {name: asked[name] for name in ("blob", "type") if name in asked}
+    values: Values = {name: asked[name] for name in ("blob", "type") if name in asked}
     for name, value in values.items():
         if not isinstance(value, str):
             raise bad(f"Invalid input for field '{name}': {value!r} is not of type 'string'")

@@ -13,8 +13,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
+
 from monostack.identity.tokens.keys import Keys
-from monostack.kit.db import Db, Row, Table, Tx
+from monostack.kit.db import Db, Row, Tx, Values
 from monostack.kit.errors import Error
 
 if TYPE_CHECKING:
@@ -78,15 +80,17 @@ def _older(db: Db, tables: Iterable, keys: Keys) -> list[tuple[Row, str]]:
 def _anew(tx: Tx, older: list[tuple[Row, str]], keys: Keys) -> None:
     for row, column in older:
         data = keys.unseal(row[column])
-        sealed = keys.seal(data, int(tx.cloud.clock.time()))
-        tx.update(row.table, _named(row) | {column: row[column]}, **{column: sealed})
+        if data is None:
+            continue  # its key was taken away meanwhile
+        values: Values = {column: keys.seal(data, int(tx.cloud.clock.time()))}
+        tx.update(row.table, _named(row) | {column: row[column]}, **values)
 
 
 def _named(row: Row) -> dict:
     return {column.name: row[column.name] for column in row.table.primary_key.columns}
 
 
-def _sealed(db: Db, tables: Iterable[Table]) -> Iterator[tuple[Row, str]]:
+def _sealed(db: Db, tables: Iterable[sa.Table]) -> Iterator[tuple[Row, str]]:
     for table in tables:
         columns = [column.name for column in table.c if column.name.startswith(PREFIX)]
         for row in db.all(table) if columns else ():

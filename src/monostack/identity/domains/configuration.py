@@ -17,7 +17,7 @@ import msgspec
 from monostack.identity.domains import domains
 from monostack.identity.domains.options import KNOWN, SENSITIVE, exists, with_secrets
 from monostack.identity.tables import DOMAIN_OPTIONS
-from monostack.kit.db import Db, Row, Tx
+from monostack.kit.db import Db, Row, Tx, Values
 from monostack.kit.errors import Error
 from monostack.kit.request import Request
 from monostack.kit.resource import Response, Route
@@ -61,14 +61,12 @@ def _unsealed(db: Db, row: Row) -> Any:
 
 def show(request: Request, db: Db) -> dict:
     group, option = _named(request)
-    where = {"domain_id": request.path["domain_id"]} | _conditions(group, option)
+    where: Values = {"domain_id": request.path["domain_id"]} | _conditions(group, option)
     rows = db.all(DOMAIN_OPTIONS, **where)
     shown = _shown(rows)
     if not shown:
         raise _absent(request, group, option)
-    if option is not None:
-        return {"config": shown[group]}
-    return {"config": shown}
+    return {"config": shown if group is None or option is None else shown[group]}
 
 
 def put(request: Request, tx: Tx) -> Response:
@@ -159,10 +157,10 @@ def _asked(request: Request) -> Any:
 def _asked_change(request: Request, tx: Tx, group: str | None, option: str | None) -> Options:
     """The change that the body asks for, in the form {group: {option: value}} whichever door it came by."""
     asked = _asked(request)
+    if group is None:
+        return _valid(asked)
     if option is None:
         asked = _valid(asked)
-        if group is None:
-            return asked
         if len(asked) > 1:
             words = f"Trying to update group {group}, so that, and only that, group must be specified"
             raise _invalid(f"{words} in the config")
@@ -219,7 +217,7 @@ def _named(request: Request) -> tuple[str | None, str | None]:
     return group, option
 
 
-def _conditions(group: str | None, option: str | None) -> dict[str, str]:
+def _conditions(group: str | None, option: str | None) -> Values:
     named = {"group_name": group, "name": option}
     return {column: value for column, value in named.items() if value is not None}
 

@@ -31,7 +31,7 @@ from monostack.identity.tables import (
 from monostack.identity.tokens import tokens
 from monostack.identity.wire import boolean_filter, page, self_link
 from monostack.kit import ids
-from monostack.kit.db import Db, Row, Tx
+from monostack.kit.db import Db, Row, Tx, Values
 from monostack.kit.errors import Error
 from monostack.kit.request import Request
 from monostack.kit.resource import Field, Route
@@ -71,7 +71,7 @@ def own(request: Request, db: Db) -> dict:
 
 
 def index(request: Request, db: Db) -> dict:
-    where = {"id": request.caller.domain_id} if request.caller.domain_id else {}
+    where: Values = {"id": request.caller.domain_id} if request.caller.domain_id else {}
     found = page(db, PROJECTS, request, is_domain=True, **where)
     return request.list("domains", show_all(request, SHOWN, found), found)
 
@@ -146,7 +146,7 @@ def change(tx: Tx, row: Row, asked: dict, known: frozenset[str]) -> None:
     if alike is not None and alike["id"] != row["id"]:
         raise _name_is_taken(asked["name"])
     was_enabled = row["enabled"]
-    tx.set(row, taken=_name_is_taken(asked.get("name")), **values)
+    tx.set(row, taken=_name_is_taken(asked.get("name", row["name"])), **values)
     if was_enabled and not row["enabled"]:
         tokens.end_all(tx, row)
     tx.ends_tokens()

@@ -50,7 +50,7 @@ def structure(version: str) -> Validator:
         id=text, name=text, email=text, domain=domain, type={"type": "string", "enum": ["ephemeral", "local"]}
     )
     group = {"oneOf": [_object(("id",), id=text), _object(("name", "domain"), name=text, domain=domain)]}
-    local = {
+    local: dict[str, Any] = {
         "user": user,
         "projects": {"type": "array", "items": _object(("name", "roles"), **project)},
         "group": {"type": "object"} | group,

@@ -25,7 +25,7 @@ from monostack.identity.tables import GROUPS, USERS
 from monostack.identity.tokens import tokens
 from monostack.kit import clock, ids
 from monostack.kit.clock import seconds
-from monostack.kit.db import Db, Row, Tx, gt, lt
+from monostack.kit.db import Db, Row, Tx, Values, gt, lt
 from monostack.kit.loops import Done
 from monostack.kit.resource import Loop
 
@@ -52,7 +52,7 @@ def arrive(tx: Tx, provider: Row, protocol_id: str, mapped: Mapped) -> tuple[Row
         user = _meet(tx, provider, mapped.user.get("domain"), unique_id, name)
         _remember(tx, user, provider["id"], protocol_id, unique_id)
     else:
-        user = tx.one(USERS, id=known["user_id"])
+        user = tx.the(USERS, id=known["user_id"])
     _bring_up_to_date(tx, user, name, mapped.user.get("email"))
     _join(tx, user, provider, group_ids)
     return user, group_ids
@@ -233,4 +233,5 @@ def forget(tx: Tx, idp_id: str, protocol_id: str) -> None:
 
 def by(db: Db, **where: str) -> list[str]:
     """The ids of the users whom a provider, a protocol or a unique id names."""
-    return [row["user_id"] for row in db.all(FEDERATED_USERS, **where)]
+    conditions: Values = where
+    return [row["user_id"] for row in db.all(FEDERATED_USERS, **conditions)]

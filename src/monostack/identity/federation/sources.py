@@ -112,7 +112,9 @@ def _source(where: str, table: Any) -> Source:
     if kind is None:
         raise BadSource(f"{where}: kind must be one of {', '.join(KINDS)}")
     known = {field.name: field for field in fields(kind)}
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in table.items()
+    }
     del values["kind"]
     for name, value in values.items():
         if name not in known:

@@ -34,7 +34,7 @@ from monostack.identity.tables import (
 from monostack.identity.tokens import tokens
 from monostack.identity.wire import boolean_filter, page, self_link
 from monostack.kit import ids
-from monostack.kit.db import Db, Row, Tx
+from monostack.kit.db import Db, Row, Tx, Values
 from monostack.kit.errors import Error
 from monostack.kit.request import Request
 from monostack.kit.resource import Field, Route
@@ -86,7 +86,7 @@ def own(request: Request, db: Db) -> dict:
 
 
 def index(request: Request, db: Db) -> dict:
-    where = {"domain_id": request.caller.domain_id} if request.caller.domain_id else {}
+    where: Values = {"domain_id": request.caller.domain_id} if request.caller.domain_id else {}
     if "is_domain" not in request.query:
         where["is_domain"] = False
     found = page(db, PROJECTS, request, _tagged(request), **where)
@@ -126,7 +126,7 @@ def show_one(request: Request, db: Db) -> dict:
     if "parents_as_ids" in asked:
         shown["parents"] = _nested(grants.above(db, row))
     elif "parents_as_list" in asked:
-        above = [db.one(PROJECTS, id=id) for id in grants.above(db, row)]
+        above = [db.the(PROJECTS, id=id) for id in grants.above(db, row)]
         shown["parents"] = _visible(request, db, [parent for parent in above if not parent["is_domain"]])
     if "subtree_as_ids" in asked:
         shown["subtree"] = _tree(db, row["id"])
@@ -142,7 +142,7 @@ def _visible(request: Request, db: Db, rows: list[Row]) -> list[dict]:
 
 
 def _nested(ids_above: list[str]) -> dict | None:
-    out = None
+    out: dict | None = None
     for id in reversed(ids_above):  # noqa: A001 - the field's word
         out = {id: out}
     return out
@@ -230,7 +230,7 @@ def _check_parent(tx: Tx, domain_id: str, parent_id: str) -> None:
             f"Cannot create project, since it specifies its domain_id {domain_id}, but specifies a parent in "
             f"a different domain ({parent['domain_id'] or parent['id']})."
         )
-    above = [parent, *(tx.one(PROJECTS, id=id) for id in grants.above(tx, parent))]
+    above = [parent, *(tx.the(PROJECTS, id=id) for id in grants.above(tx, parent))]
     for row in above:
         if not row["enabled"]:
             raise bad(f"cannot create a project in a branch containing a disabled project: {row['id']}")
@@ -283,7 +283,7 @@ def _change(tx: Tx, row: Row, asked: dict) -> None:
 def _check_enabling(tx: Tx, row: Row, enabled: bool) -> None:
     if enabled and not row["enabled"]:
         for id in grants.above(tx, row):  # noqa: A001
-            if not tx.one(PROJECTS, id=id)["enabled"]:
+            if not tx.the(PROJECTS, id=id)["enabled"]:
                 raise Error(
                     403, "Forbidden", f"Cannot enable project {row['id']} since it has disabled parents."
                 )

@@ -9,6 +9,7 @@ Source: identity API reference, "Roles", "OS-INHERIT", "System role assignments"
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from monostack.identity.attributes import missing, show_all
 from monostack.identity.domains import domains
@@ -34,7 +35,8 @@ class Door:
     def judged(self, request: Request, db: Db) -> dict:
         """What the rules on assignments look at. What does not exist is told before them, except that an
         assignment of somebody or to something gone may still be taken away."""
-        path, taking, out = request.path, request.method == "DELETE", {}
+        path, taking = request.path, request.method == "DELETE"
+        out: dict[str, Any] = {}
         table, of, name = (USERS, users, "user") if self.actor == "user" else (GROUPS, groups, "group")
         actor = db.one(table, id=path[f"{name}_id"], lock=False)
         if actor is not None:

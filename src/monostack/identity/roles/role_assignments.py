@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from monostack.identity.attributes import bad
 from monostack.identity.projects import projects
@@ -104,7 +104,7 @@ class _Asked:
         if self.role_id:
             where["role_id"] = self.role_id
         if self.project_id:
-            where |= {"target_kind": "project", "target_id": self._projects(db)}
+            where |= {"target_kind": "project", "target_id": self._projects(db, self.project_id)}
         elif self.domain_id:
             where |= {"target_kind": "domain", "target_id": self.domain_id}
         elif self.system:
@@ -114,9 +114,9 @@ class _Asked:
         rows = db.all(ASSIGNMENTS, order=("target_kind", "target_id", "actor_id", "role_id"), **where)
         return [_as_given(row) for row in rows]
 
-    def _projects(self, db: Db) -> list[str]:
-        below = [row["id"] for row in projects.below(db, self.project_id)] if self.subtree else []
-        return [self.project_id, *below]
+    def _projects(self, db: Db, project_id: str) -> list[str]:
+        below = [row["id"] for row in projects.below(db, project_id)] if self.subtree else []
+        return [project_id, *below]
 
     def _in_effect(self, db: Db) -> list[Entry]:
         if self.user_id:
@@ -124,7 +124,7 @@ class _Asked:
         if self.project_id:
             projects.find(db, self.project_id)
         rows = grants.of_user(db, self.user_id) if self.user_id else db.all(ASSIGNMENTS)
-        wanted = set(self._projects(db)) if self.project_id else None
+        wanted = set(self._projects(db, self.project_id)) if self.project_id else None
         chains = _Chains(db, self.role_id)
         below = lru_cache(None)(lambda target_id: [row["id"] for row in projects.below(db, target_id)])
         members = lru_cache(None)(lambda group_id: self._members(db, group_id))
@@ -244,7 +244,7 @@ def _shown(request: Request, entry: Entry, names: _Names | None) -> dict:
         if entry.target_kind != "system":
             scope = names.add(scope, entry.target_kind)
         actor, role = names.add(actor, entry.actor_kind), names.add(role, "role")
-    shown_scope = {entry.target_kind: scope}
+    shown_scope: dict[str, Any] = {entry.target_kind: scope}
     if entry.given["inherited"]:
         shown_scope["OS-INHERIT:inherited_to"] = "projects"
     return {"links": links, "scope": shown_scope, entry.actor_kind: actor, "role": role}

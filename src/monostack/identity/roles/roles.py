@@ -24,7 +24,7 @@ from monostack.identity.attributes import (
 from monostack.identity.domains import domains
 from monostack.identity.tables import IMPLIED_ROLES, ROLES
 from monostack.identity.wire import page, self_link
-from monostack.kit.db import Db, Row, Tx
+from monostack.kit.db import Db, Row, Tx, Values
 from monostack.kit.errors import Error
 from monostack.kit.request import Request
 from monostack.kit.resource import Field, Response, Route
@@ -83,7 +83,7 @@ def target_of(row: Row) -> dict:
 
 
 def index(request: Request, db: Db) -> dict:
-    where = {}
+    where: Values = {}
     if not request.query.get("domain_id"):
         where["domain_id"] = ""
     found = page(db, ROLES, request, **where)
@@ -123,7 +123,7 @@ def update(request: Request, tx: Tx) -> dict:
     if asked.get("domain_id", row["domain_id"] or None) != (row["domain_id"] or None):
         raise bad("Update of `domain_id` is not allowed.")
     mutable("role", row, asked)
-    values = {name: asked[name] for name in ("name", "description") if name in asked}
+    values: Values = {name: asked[name] for name in ("name", "description") if name in asked}
     if "options" in asked:
         values["options"] = with_options(row["options"], asked["options"])
     tx.set(

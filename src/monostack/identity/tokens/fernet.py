@@ -8,7 +8,7 @@ Source: the Fernet specification."""
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, overload
 
 import msgspec
 
@@ -99,6 +99,10 @@ class FernetTokens:
         )
 
 
+@overload
+def _packed(id: str) -> bytes: ...  # noqa: A002 - the field's word
+@overload
+def _packed(id: None) -> None: ...  # noqa: A002
 def _packed(id: str | None) -> bytes | None:  # noqa: A002 - the field's word
     """An id as few bytes: 32 hex digits become 16; the first byte tells them from other texts."""
     if id is None:
@@ -108,6 +112,10 @@ def _packed(id: str | None) -> bytes | None:  # noqa: A002 - the field's word
     return b"\1" + id.encode()
 
 
+@overload
+def _unpacked(data: bytes) -> str: ...
+@overload
+def _unpacked(data: None) -> None: ...
 def _unpacked(data: bytes | None) -> str | None:
     if data is None:
         return None

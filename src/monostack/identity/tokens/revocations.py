@@ -17,7 +17,7 @@ from monostack.identity.tables import REVOCATIONS
 from monostack.identity.tokens import tokens
 from monostack.identity.users import users
 from monostack.kit import clock
-from monostack.kit.db import Db, Row, Tx, ge
+from monostack.kit.db import Db, Row, Tx, Values, ge
 from monostack.kit.errors import Error
 from monostack.kit.request import Request
 from monostack.kit.resource import PUBLIC, Route
@@ -34,7 +34,7 @@ WHOSE = {
 def index(request: Request, db: Db) -> dict:
     """What ended tokens, oldest first."""
     since = request.query.get("since")
-    where = {"revoked_at": ge(_moment(since))} if since else {}
+    where: Values = {"revoked_at": ge(_moment(since))} if since else {}
     rows = db.all(REVOCATIONS, order=("revoked_at", "id"), **where)
     events = [event for row in rows if row["revoked_at"] for event in _events(row)]
     links = {"next": None, "self": request.base + request.full_path, "previous": None}

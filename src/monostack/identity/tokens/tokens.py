@@ -11,8 +11,9 @@ Source: identity API reference, "Authentication and token management".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -114,14 +115,14 @@ def _look(db: Db, claims: Claims) -> tuple[dict, int] | None:
         return None
     chain = trust = None
     if claims.trust_id is not None:
-        found = _lent(db, claims)
-        if found is None:
+        lent = _lent(db, claims.trust_id, claims.user_id)
+        if lent is None:
             return None
-        chain, trustor, lent_epoch = found
+        chain, trustor, lent_epoch = lent
         trust, epoch = chain[0], epoch + lent_epoch
         if trust["impersonation"]:
             user, domain = trustor
-    body = {
+    body: dict[str, Any] = {
         "user": {
             "domain": _named(domain),
             "id": user["id"],
@@ -150,19 +151,19 @@ def _look(db: Db, claims: Claims) -> tuple[dict, int] | None:
         }
     if claims.scope == "unscoped":
         return body, epoch
-    found = _SCOPED[claims.scope](db, claims, chain)
-    if found is None or not found[0]["roles"]:
+    scoped = _SCOPED[claims.scope](db, claims, chain)
+    if scoped is None or not scoped[0]["roles"]:
         return None
-    scope, scope_epoch = found
+    scope, scope_epoch = scoped
     return body | scope, epoch + scope_epoch
 
 
 def _enabled_user(db: Db, user_id: str) -> tuple[Row, Row] | None:
     """The user and his domain, if both are enabled."""
     user = db.one(USERS, id=user_id, enabled=True, lock=False)
-    if user is not None and not standing.enabled(db.cloud, user):
+    if user is None or not standing.enabled(db.cloud, user):
         return None
-    domain = user and enabled_domain(db, user["domain_id"])
+    domain = enabled_domain(db, user["domain_id"])
     return None if domain is None else (user, domain)
 
 
@@ -171,32 +172,36 @@ def _still_trusted(db: Db, idp_id: str) -> bool:
     return db.one(IDENTITY_PROVIDERS, id=idp_id, enabled=True, lock=False) is not None
 
 
-def _lent(db: Db, claims: Claims) -> tuple[list[Row], tuple[Row, Row], int] | None:
+def _lent(db: Db, trust_id: str, trustee_id: str) -> tuple[list[Row], tuple[Row, Row], int] | None:
     """The trust that the token is of with those it was passed on by, its trustor with his domain, and the sum
     of the epochs of all who lend; None if one of them is not good any more."""
-    chain = pedigree.of(db, claims.trust_id)
-    if not chain or chain[0]["trustee_user_id"] != claims.user_id:
+    chain = pedigree.of(db, trust_id)
+    if not chain or chain[0]["trustee_user_id"] != trustee_id:
         return None
     lending = dict.fromkeys(row["trustor_user_id"] for row in chain)
     lending |= dict.fromkeys(row["trustee_user_id"] for row in chain[1:])
-    enabled = {user_id: _enabled_user(db, user_id) for user_id in lending}
-    if None in enabled.values():
-        return None
+    enabled: dict[str, tuple[Row, Row]] = {}
+    for user_id in lending:
+        found = _enabled_user(db, user_id)
+        if found is None:
+            return None
+        enabled[user_id] = found
     return chain, enabled[chain[0]["trustor_user_id"]], sum(_epoch(*rows) for rows in enabled.values())
 
 
 def _for_project(db: Db, claims: Claims, chain: list[Row] | None) -> tuple[dict, int] | None:
     project = db.one(PROJECTS, id=claims.target_id, is_domain=False, enabled=True, lock=False)
-    domain = project and enabled_domain(db, project["domain_id"])
-    if domain is None:
+    domain = None if project is None else enabled_domain(db, project["domain_id"])
+    if project is None or domain is None:
         return None
+    roles: list[dict[str, str]] | None
     if chain is None:
         roles = grants.shown(db, grants.on_project(db, claims.user_id, project, _groups(claims)))
     else:
         roles = pedigree.roles(db, chain, project)
     if not roles:
         return None
-    scope = {
+    scope: dict[str, Any] = {
         "project": {"domain": _named(domain), "id": project["id"], "name": project["name"]},
         "is_domain": False,
         "roles": roles,
@@ -249,7 +254,7 @@ def access_rules_of(db: Db, credential: Row) -> list[dict[str, str]]:
     return [{name: rows[each][name] for name in ("id", "service", "path", "method")} for each in named or ()]
 
 
-def _for_domain(db: Db, claims: Claims, chain: None) -> tuple[dict, int] | None:
+def _for_domain(db: Db, claims: Claims, chain: list[Row] | None) -> tuple[dict, int] | None:
     domain = enabled_domain(db, claims.target_id)
     if domain is None:
         return None
@@ -257,7 +262,7 @@ def _for_domain(db: Db, claims: Claims, chain: None) -> tuple[dict, int] | None:
     return {"domain": _named(domain), "roles": roles}, _epoch(domain)
 
 
-def _for_system(db: Db, claims: Claims, chain: None) -> tuple[dict, int]:
+def _for_system(db: Db, claims: Claims, chain: list[Row] | None) -> tuple[dict, int]:
     roles = grants.shown(db, grants.on_system(db, claims.user_id, _groups(claims)))
     return {"roles": roles, "system": {"all": True}}, 0
 
@@ -267,7 +272,11 @@ def _groups(claims: Claims) -> Sequence[str]:
     return () if claims.trust_id else claims.federation.get("groups", ())
 
 
-_SCOPED = {"project": _for_project, "domain": _for_domain, "system": _for_system}
+_SCOPED: dict[str, Callable[[Db, Claims, list[Row] | None], tuple[dict, int] | None]] = {
+    "project": _for_project,
+    "domain": _for_domain,
+    "system": _for_system,
+}
 
 
 def _epoch(*rows: Row) -> int:
@@ -302,7 +311,7 @@ def _counts_until(db: Db, claims: Claims) -> float:
     is no longer held to be in a group."""
     users = [claims.user_id]
     if claims.trust_id is not None:
-        users += [row["trustor_user_id"] for row in pedigree.of(db, claims.trust_id)]
+        users += [row["trustor_user_id"] for row in pedigree.of(db, claims.trust_id) or ()]
     ends = grants.membership_ends(db, users)
     own = claims.expires / 1e6
     return own if ends is None else min(own, clock.seconds(ends))

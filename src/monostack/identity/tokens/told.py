@@ -6,11 +6,12 @@ because what goes with a deleted user, project or trust must be able to tell it.
 from __future__ import annotations
 
 from monostack.identity.tables import REVOCATIONS
-from monostack.kit.db import Tx
+from monostack.kit.db import Tx, Values
 
 
 def tell(tx: Tx, **whose: str) -> None:
     """Whose tokens have ended: `user_id`, `project_id`, `domain_id` or `trust_id`."""
     settings = tx.cloud.settings.identity
     longest = settings.token_seconds + settings.allow_expired_seconds
-    tx.insert(REVOCATIONS, revoked_at=tx.now, forget_at=tx.cloud.clock.after(longest), **whose)
+    columns: Values = whose
+    tx.insert(REVOCATIONS, revoked_at=tx.now, forget_at=tx.cloud.clock.after(longest), **columns)

@@ -185,8 +185,8 @@ async def of_user(request: Request, ctx: Context) -> dict:
 def _of_user(db: Db, request: Request) -> dict:
     user_id = request.path["user_id"]
     ours = db.run(_OF_USER, user_id=user_id)
-    said = people.expiring_groups(db, user_id)
-    said = {row["id"]: row for row in said if row["id"] not in {each["id"] for each in ours}}
+    known = {row["id"] for row in ours}
+    said = {row["id"]: row for row in people.expiring_groups(db, user_id) if row["id"] not in known}
     found = cut(sorted([*ours, *said.values()], key=lambda row: row["id"]), request)
     return request.list("groups", show_all(request, OF_USER, found), found)
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from monostack.identity.domains import configuration
 from monostack.identity.tables import USERS
 from monostack.kit.context import Context
-from monostack.kit.db import Row, Tx, ge, le
+from monostack.kit.db import Row, Tx, Values, ge, le
 from monostack.kit.errors import Error
 from monostack.kit.loops import Done
 from monostack.kit.request import Request
@@ -62,7 +62,9 @@ async def found(ctx: Context, request: Request, table) -> frozenset[str] | None:
     return await (source.find_users(known) if table is USERS else source.find_groups(known))
 
 
-def both(keep: Callable[[Row], bool] | None, elsewhere: frozenset[str] | None):
+def both(
+    keep: Callable[[Row], bool] | None, elsewhere: frozenset[str] | None
+) -> Callable[[Row], bool] | None:
     """A condition on a row of a list, and that it was found where it lives; None when there is neither."""
     if elsewhere is None:
         return keep
@@ -132,7 +134,9 @@ async def logged_in(
         return None
     domain_id = row["domain_id"] if row is not None else domain_id
     source = await of_domain(ctx, domain_id) if domain_id else None
-    return source and await source.log_in(asked.get("name"), row, asked.get("password") or "")
+    if source is None:
+        return None
+    return await source.log_in(asked.get("name"), row, asked.get("password") or "")
 
 
 async def watch(ctx: Context, user_id: str) -> None:
@@ -154,7 +158,7 @@ def _watched(tx: Tx, user_id: str) -> None:
 def look_again(row: None, tx: Tx) -> Done:
     """Have those read again who may have a token and were not seen for a while."""
     age = tx.cloud.settings.identity.directory_cache_seconds
-    old = {"seen_at": le(tx.cloud.clock.after(-age)), "watched_until": ge(tx.now)}
+    old: Values = {"seen_at": le(tx.cloud.clock.after(-age)), "watched_until": ge(tx.now)}
     rows = tx.all(USERS, order="seen_at", limit=BATCH, **old)
     if rows:
         tx.after(tx.cloud.identity.directories.look_again, rows)

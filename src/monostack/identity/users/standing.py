@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from monostack.identity.tables import USERS
 from monostack.kit.clock import seconds
-from monostack.kit.db import Row, Tx
+from monostack.kit.db import Row, Tx, Values
 
 if TYPE_CHECKING:
     from monostack.cloud import Cloud
@@ -84,6 +84,6 @@ def note_success(tx: Tx, user_id: str) -> None:
         tx.set(row, failed_logins=0, failed_login_at=None, last_active_at=tx.now)
 
 
-def enabling(tx: Tx) -> dict[str, int | str | None]:
+def enabling(tx: Tx) -> Values:
     """What goes with enabling a user by hand: no failures, active today."""
     return {"failed_logins": 0, "failed_login_at": None, "last_active_at": tx.now}

@@ -36,7 +36,7 @@ from monostack.identity.users import password_rules, sources, standing
 from monostack.identity.wire import MALFORMED, boolean_filter, cut, page, self_link
 from monostack.kit import clock
 from monostack.kit.context import Context
-from monostack.kit.db import Db, Row, Tx
+from monostack.kit.db import Db, Row, Tx, Values
 from monostack.kit.request import Request
 from monostack.kit.resource import Field, Response, Route
 
@@ -110,7 +110,7 @@ async def index(request: Request, ctx: Context) -> dict:
 
 def _listed(db: Db, request: Request, elsewhere: frozenset[str] | None) -> dict:
     """The users of our own, and of those who live elsewhere the ones that were found there just now."""
-    where = {"domain_id": request.caller.domain_id} if request.caller.domain_id else {}
+    where: Values = {"domain_id": request.caller.domain_id} if request.caller.domain_id else {}
     known_by = {name: request.query[name] for name in KNOWN_BY if name in request.query}
     if known_by:
         where["id"] = people.by(db, **known_by)

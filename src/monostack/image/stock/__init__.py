@@ -16,7 +16,7 @@ import msgspec
 from monostack.image import definitions
 from monostack.image.definitions import OBJECT, PROPERTY, RESOURCE_TYPE, TAG
 from monostack.image.tables import DEFINITIONS, NAMESPACES
-from monostack.kit.db import Db, Tx
+from monostack.kit.db import Db, Tx, Values
 
 HERE = Path(__file__).parent
 SETTABLE = ("display_name", "description", "visibility", "protected", "owner")
@@ -56,7 +56,7 @@ def load(tx: Tx, namespaces: list[dict[str, Any]], owner: str | None, mode: str 
             unload(tx, [name])
             row = None
         if row is None:
-            values = {"visibility": "public", "protected": False, "owner": owner}
+            values: Values = {"visibility": "public", "protected": False, "owner": owner}
             values |= {key: each[key] for key in SETTABLE if each.get(key) is not None}
             tx.insert(NAMESPACES, namespace=name, **values)
         _add(tx, name, each)

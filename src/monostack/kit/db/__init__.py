@@ -24,7 +24,7 @@ from monostack.kit.db.columns import (
     live,
     stamps,
 )
-from monostack.kit.db.rows import Gone, Page, Row, Taken, ge, gt, le, like, lt, ne, query
+from monostack.kit.db.rows import Gone, Page, Row, Taken, Values, ge, gt, le, like, lt, ne, query
 from monostack.kit.db.tx import Db, Tx
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "Time",
     "Tx",
     "Unique",
+    "Values",
     "due",
     "ge",
     "gt",

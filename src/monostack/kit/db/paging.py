@@ -64,7 +64,7 @@ def page(
 
     key = ("page", table.name, forms, order, nulls, limit is None, id(among), stored)
     compiled = db.statements.get(key, build, table, stored)
-    values = parameters(where) | given
+    values = parameters(where) | dict(given)
     if limit is not None:
         values["page_limit"] = limit + 1
     if marker is not None:

@@ -42,17 +42,21 @@ log = logging.getLogger(__name__)
 
 class PostgresConnection:
     """One connection in autocommit mode; transactions are opened by hand, so that BEGIN takes along what must
-    be known at the start of each: one round trip for both."""
+    be known at the start of each: one round trip for both. `raw` is there once `connected`, which it is from
+    `begin` on."""
+
+    raw: psycopg.Connection
 
     def __init__(self, url: str, statements: Statements) -> None:
         self.statements = statements
         self.url = url
-        self.raw: psycopg.Connection | None = None
+        self.connected = False
         self.epoch: int | None = None
 
     def open(self) -> psycopg.Connection:
-        if self.raw is None or self.raw.closed or self.raw.broken:
+        if not self.connected or self.raw.closed or self.raw.broken:
             self.raw = psycopg.connect(self.url, connect_timeout=5, autocommit=True)
+            self.connected = True
             self.raw.execute("set timezone to 'UTC'")
         return self.raw
 
@@ -91,13 +95,17 @@ class PostgresConnection:
         self.raw.execute(f"ROLLBACK TO SAVEPOINT {savepoint}")
         self.raw.execute(f"RELEASE SAVEPOINT {savepoint}")
 
+    def roll_back(self) -> None:
+        if self.connected:
+            self.raw.rollback()
+
     def drop(self) -> None:
-        if self.raw is not None:
+        if self.connected:
             try:
                 self.raw.close()
             except psycopg.Error:
                 pass
-            self.raw = None
+            self.connected = False
 
 
 class PostgresEngine:
@@ -137,8 +145,7 @@ class PostgresEngine:
                 connection.drop()
                 self._pause(attempt, reason)
             except BaseException:
-                if connection.raw is not None:
-                    connection.raw.rollback()
+                connection.roll_back()
                 raise
         raise AssertionError("unreachable")
 
@@ -204,7 +211,7 @@ class PostgresEngine:
                 point("db.commit.after")
                 return result, error, tx.effects
             except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected) as reason:
-                connection.raw.rollback()
+                connection.roll_back()
                 self._pause(attempt, reason)
             except psycopg.OperationalError as reason:
                 connection.drop()

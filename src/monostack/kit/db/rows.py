@@ -20,6 +20,13 @@ class Row(dict):
 
     __slots__ = ("table",)
 
+    table: sa.Table
+
+
+Values = dict[str, Any]
+"""Values by the names of columns: of any type, for columns are. It is how conditions or changes are declared
+that are gathered first and then given as keywords (`**where`)."""
+
 
 class Page(list):
     """Rows of one page; `more` tells whether others follow, `limit` what was asked for."""
@@ -179,7 +186,7 @@ class Compiled:
         }
         self.table = table
         self.keys: list[str] = []
-        self.make = None
+        self.make: Callable[[tuple], Row] = _no_rows
         if compiled._result_columns:
             self._results(compiled, dialect, stored)
 
@@ -219,6 +226,10 @@ class Compiled:
                 value = binders[name](value)
             out.append(value)
         return tuple(out)
+
+
+def _no_rows(values: tuple) -> Row:
+    raise TypeError("the statement changes rows and gives none")
 
 
 def _spread(element, **_):

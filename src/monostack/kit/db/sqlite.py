@@ -115,16 +115,26 @@ class Lost(Exception):
     """The database rolled the whole batch back under a handler."""
 
 
-class Item:
-    """A write handler in the queue."""
+class Work:
+    """A write handler, and what came of it."""
 
-    __slots__ = ("args", "effects", "error", "function", "future", "result")
+    __slots__ = ("args", "effects", "error", "function", "result")
 
-    def __init__(self, function: Callable, args: tuple, future: asyncio.Future) -> None:
-        self.function, self.args, self.future = function, args, future
+    def __init__(self, function: Callable, args: tuple) -> None:
+        self.function, self.args = function, args
         self.result: Any = None
         self.error: BaseException | None = None
         self.effects: list = []
+
+
+class Item(Work):
+    """A write handler in the queue, for which somebody waits."""
+
+    __slots__ = ("future",)
+
+    def __init__(self, function: Callable, args: tuple, future: asyncio.Future) -> None:
+        super().__init__(function, args)
+        self.future = future
 
 
 class SqliteEngine:
@@ -177,7 +187,7 @@ class SqliteEngine:
 
     def write_now(self, function: Callable, *args) -> Any:
         """A transaction without an event loop, for starting up."""
-        item = Item(function, args, None)
+        item = Work(function, args)
         self.writer.raw.execute("BEGIN IMMEDIATE")
         try:
             self._run(item, alone=True)
@@ -228,7 +238,7 @@ class SqliteEngine:
         future = asyncio.get_running_loop().run_in_executor(self.committer, raw.execute, "COMMIT")
         future.add_done_callback(lambda done: self._committed(items, done))
 
-    def _run(self, item: Item, alone: bool) -> None:
+    def _run(self, item: Work, alone: bool) -> None:
         """Run one handler in the open transaction. Raises Lost when the whole transaction is gone."""
         raw = self.writer.raw
         tx = Tx(self.writer, self.cloud)
@@ -243,7 +253,7 @@ class SqliteEngine:
             item.error = reason
             if not tx.kept:
                 tx.effects = []
-                if alone and item.future is not None:
+                if alone and isinstance(item, Item):
                     raw.execute("ROLLBACK")
                     return
                 if not alone:
@@ -382,7 +392,7 @@ class SqliteEngine:
         self.writer.raw.close()
 
 
-def _name(item: Item) -> str:
+def _name(item: Work) -> str:
     handler = item.args[0] if item.args and callable(item.args[0]) else item.function
     handler = getattr(handler, "func", handler)
     return f"{getattr(handler, '__module__', '')}.{getattr(handler, '__qualname__', type(handler).__name__)}"

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import sqlalchemy as sa
+from sqlalchemy.sql import schema
 
 from monostack.kit.db import paging
 from monostack.kit.db.rows import (
@@ -21,6 +22,7 @@ from monostack.kit.db.rows import (
     Query,
     Row,
     Taken,
+    Values,
     clauses,
     parameters,
     primary_key,
@@ -43,10 +45,18 @@ def newborn(table: sa.Table) -> tuple[dict[str, None], tuple[tuple[str, Callable
         elif column.name == "updated_at":
             defaults.append((column.name, lambda tx: None))
         elif column.default is not None:
-            value = column.default.arg
-            call = (lambda tx, make=value: make(None)) if column.default.is_callable else None
-            defaults.append((column.name, call or (lambda tx, value=value: value)))
+            defaults.append((column.name, _default(column.default)))
     return dict.fromkeys(column.name for column in table.columns), tuple(defaults)
+
+
+def _default(default: schema.DefaultGenerator) -> Callable[[Any], Any]:
+    if isinstance(default, schema.CallableColumnDefault):
+        make: Callable[[Any], Any] = default.arg
+        return lambda tx: make(None)
+    if isinstance(default, schema.ScalarElementColumnDefault):
+        value = default.arg
+        return lambda tx: value
+    raise TypeError(f"{default!r} is a default of the database, and defaults are made here")
 
 
 class Statements:
@@ -114,6 +124,30 @@ class Db:
         compiled = self.statements.get(statement, lambda: statement.statement, statement.table)
         return [found[0] for found in self.connection.fetch(compiled.sql, compiled.values(values))]
 
+    @overload
+    def one(
+        self,
+        table: sa.Table,
+        /,
+        *,
+        missing: None = None,
+        lock: bool | None = None,
+        deleted: bool = False,
+        **where: Any,
+    ) -> Row | None: ...
+
+    @overload
+    def one(
+        self,
+        table: sa.Table,
+        /,
+        *,
+        missing: Exception,
+        lock: bool | None = None,
+        deleted: bool = False,
+        **where: Any,
+    ) -> Row: ...
+
     def one(
         self,
         table: sa.Table,
@@ -145,6 +179,14 @@ class Db:
         if missing is not None:
             raise missing
         return None
+
+    def the(self, table: sa.Table, /, *, lock: bool | None = None, **where: Any) -> Row:
+        """The row that another one says is there, as `one` finds it; raises Gone when it was deleted
+        meanwhile."""
+        row = self.one(table, lock=lock, **where)
+        if row is None:
+            raise Gone(table.name)
+        return row
 
     def all(
         self,
@@ -244,17 +286,18 @@ class Tx(Db):
                 values[name] = default(self)
         names = tuple(values)
         serial = table.autoincrement_column
-        returning = serial is not None and serial.name not in values
+        if serial is not None and serial.name in values:
+            serial = None
 
         def build():
             statement = sa.insert(table).values(
                 {name: sa.bindparam(name, type_=table.c[name].type) for name in names}
             )
-            return statement.returning(serial) if returning else statement
+            return statement if serial is None else statement.returning(serial)
 
         compiled = self.statements.get(("insert", table.name, names), build)
         try:
-            if returning:
+            if serial is not None:
                 values[serial.name] = self.connection.fetch(compiled.sql, compiled.values(values))[0][0]
             else:
                 self.connection.change(compiled.sql, compiled.values(values))
@@ -321,7 +364,7 @@ class Tx(Db):
         """Delete a row; in a table with a `live` column it stays, marked."""
         table = row.table
         if "live" in table.c:
-            values = {"live": None} | ({"deleted_at": self.now} if "deleted_at" in table.c else {})
+            values: Values = {"live": None} | ({"deleted_at": self.now} if "deleted_at" in table.c else {})
             self.set(row, **values)
             return
         self.delete_all(table, **{name: row[name] for name in primary_key(table)})

@@ -26,8 +26,8 @@ def missing(engine, tables) -> list[str]:
                 if column.name not in have[table.name]:
                     text = str(CreateColumn(column).compile(dialect=dialect))
                     out.append(f'ALTER TABLE "{table.name}" ADD COLUMN {text}')
-        for index in sorted(table.indexes, key=lambda index: index.name):
-            if "index:" + index.name not in have:
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            if f"index:{index.name}" not in have:
                 out.append(str(CreateIndex(index).compile(dialect=dialect)))
     return out
 

@@ -161,7 +161,7 @@ def _may_take_part(world: World, group: Group, provider: Provider) -> bool:
 
 def _root_of(world: World, provider_id: str) -> str | None:
     found = world.providers.get(provider_id)
-    return found and found.root_id
+    return None if found is None else found.root_id
 
 
 def _sorted(world: World, able: Iterable[Provider], tree: str | None) -> Givers:
@@ -187,15 +187,14 @@ def _at(
     world: World, demand: Demand, root: str, spread: dict[str, Givers], single: dict[str, Givers]
 ) -> Iterator[Candidate]:
     """The combinations at an anchor that hold together."""
-    ways = [_ways(demand.groups[""], root, spread)] if spread else []
-    ways += [[each.id for each in givers[root]] for givers in single.values()]
-    for chosen in islice(product(*ways), MOST):
-        together = chosen[0] if spread else {}
-        alone = dict(zip(single, chosen[1:] if spread else chosen, strict=True))
+    ways: list[dict[str, str]] = _ways(demand.groups[""], root, spread) if spread else [{}]
+    places = [[each.id for each in givers[root]] for givers in single.values()]
+    for together, *chosen in islice(product(ways, *places), MOST):
+        alone = dict(zip(single, chosen, strict=True))
         taken = _taken(demand, together, alone)
         if not _holds(world, demand, alone, taken):
             continue
-        groups = {suffix: (provider,) for suffix, provider in alone.items()}
+        groups: dict[str, tuple[str, ...]] = {suffix: (provider,) for suffix, provider in alone.items()}
         if together:
             groups = {"": tuple(dict.fromkeys(together.values()))} | groups
         yield Candidate(taken, groups)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
-from monostack.kit.db import Db, query
+from monostack.kit.db import Db, Values, query
 from monostack.placement import vocabulary
 from monostack.placement.tables import AGGREGATES, INVENTORIES, PROVIDER_TRAITS, PROVIDERS
 
@@ -156,7 +156,7 @@ class World:
         while provider_id is not None:
             yield provider_id
             above = self.providers.get(provider_id)
-            provider_id = above and above.parent_id
+            provider_id = None if above is None else above.parent_id
 
 
 class Kept:
@@ -188,7 +188,8 @@ class Kept:
 def _read(db: Db, wanted: list[str]) -> list[Provider]:
     """Providers with all that belongs to them."""
     few = len(wanted) <= FEW
-    where = {"provider_id": wanted} if few else {}
+    where: Values = {"provider_id": wanted} if few else {}
+    named: Values = {"id": wanted} if few else {}
     offers: dict[str, dict[str, Offer]] = {}
     for row in db.all(INVENTORIES, order="created_at", **where):
         offers.setdefault(row["provider_id"], {})[row["resource_class"]] = Offer(
@@ -207,5 +208,5 @@ def _read(db: Db, wanted: list[str]) -> list[Provider]:
             frozenset(traits.get(row["id"], ())),
             frozenset(aggregates.get(row["id"], ())),
         )
-        for row in db.all(PROVIDERS, **({"id": wanted} if few else {}))
+        for row in db.all(PROVIDERS, **named)
     ]

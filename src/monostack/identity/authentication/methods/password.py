@@ -42,12 +42,15 @@ async def _in_directory(ctx: Context, user: Row | None, asked: dict[str, Any]) -
     """The proof of a user who lives in a directory and is let in there."""
     domain_id = await ctx.read(naming.domain, asked["domain"]) if "domain" in asked else None
     found = await sources.logged_in(ctx, user, asked, domain_id)
+    if found is None:
+        return None
+    user_id = found["id"]
 
     def still(db: Db) -> None:
-        if db.one(USERS, id=found["id"], enabled=True) is None:
+        if db.one(USERS, id=user_id, enabled=True) is None:
             raise refused()
 
-    return None if found is None else Proof(found["id"], (NAME,), still)
+    return Proof(user_id, (NAME,), still)
 
 
 METHOD = Method(NAME, read, prove)

@@ -117,6 +117,8 @@ def _verified(element: Element, partner: Partner) -> Element:
         except (SignXMLException, ValueError, KeyError, TypeError) as refusal:
             reason = refusal
             continue
+        if isinstance(found, list):
+            raise NotProved("the signature covers several things")
         signed = parsed(found.signed_data)
         if signed.tag != element.tag or signed.get("ID") != element.get("ID"):
             raise NotProved("the signature covers something else")

@@ -82,7 +82,7 @@ def _answer(element: Element, provider: Row) -> Response:
 
 
 async def _vouch(request: Request, ctx: Context) -> tuple[Element, Row]:
-    asked = request.body.get("auth") if isinstance(request.body, dict) else None
+    asked: Any = request.body.get("auth") if isinstance(request.body, dict) else None
     structure().check(asked)
     provider, about = await ctx.read(
         _about, asked["identity"]["token"]["id"], asked["scope"]["service_provider"]["id"]
