@@ -33,7 +33,7 @@ from monostack.compute.images import metadata as image_metadata
 from monostack.compute.metadata import passwords
 from monostack.compute.metadata.service import METADATA
 from monostack.compute.networking import fixed_ips, floating_ips, networks, security_groups
-from monostack.compute.servers import api, loop, parts, ports, rows, snapshots
+from monostack.compute.servers import api, loop, parts, port_changes, rows, snapshots
 from monostack.compute.wire import WIRE
 from monostack.kit.resource import Service
 
@@ -113,9 +113,9 @@ SERVICE = Service(
     needs=("identity", "placement", "image", "network"),
     hooks=(
         ("host.hello", hosts.on_hello),
-        ("network.port.changed", ports.on_changed),
-        ("network.port.delete", ports.on_deleted),
-        ("network.port.up", ports.on_up),
+        ("network.port.changed", port_changes.on_changed),
+        ("network.port.delete", port_changes.on_deleted),
+        ("network.port.up", port_changes.on_up),
         ("compute.server.gone", passwords.on_gone),
         *leaving.HOOKS,
     ),

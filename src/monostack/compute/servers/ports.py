@@ -2,7 +2,7 @@
 
 A port that we made for the server goes with it; one that the user brought stays and is only let go. What a
 list shows of addresses and security groups is kept in the server's row and refreshed whenever networking
-says that a port changed.
+says that a port changed (port_changes.py).
 """
 
 from typing import Any
@@ -167,53 +167,8 @@ def give_back(tx, row, nics: list[dict[str, Any]]) -> None:
             network.unbind_port(tx, port)
 
 
-# Hooks: networking tells what changed
-
-
-def _server_of(tx, port):
-    if not (port["device_owner"] or "").startswith("compute:") or not port["device_id"]:
-        return None
-    row = tx.one(rows.SERVERS, id=port["device_id"])
-    return row if row is not None and row["host"] is not None and row["desired"] == "present" else None
-
-
-def on_changed(tx, port) -> None:
-    """A port's addresses, floating addresses or groups changed: show it, without counting it as the
-    server's change."""
-    row = _server_of(tx, port)
-    if row is None:
-        return
-    nics = rows.spec_of(tx, row)["nics"]
-    if any(nic["port_id"] == port["id"] for nic in nics):
-        refresh(tx, row)
-
-
 def refresh(tx, row) -> None:
     """Show what networking has for the server now, without counting it as the server's change."""
     values, _, _ = look(tx, row, rows.spec_of(tx, row)["nics"] or [])
     if any(row[name] != value for name, value in values.items()):
         tx.set(row, updated_at=row["updated_at"], **values)
-
-
-def on_deleted(tx, port) -> None:
-    """Somebody deleted a port of a server: the interface goes."""
-    row = _server_of(tx, port)
-    if row is None:
-        return
-    spec = rows.spec_of(tx, row)
-    left = [nic for nic in spec["nics"] if nic["port_id"] != port["id"]]
-    if len(left) == len(spec["nics"]):
-        return
-    values, nics, _ = look(tx, row, left)
-    tx.set(spec, nics=nics)
-    rows.tell_host(tx, row, **values)
-
-
-def on_up(tx, port) -> None:
-    """A port came up: a server that waited for it may be ready."""
-    row = _server_of(tx, port)
-    if row is None or row["task_state"] != "spawning":
-        return
-    from monostack.compute.servers import settling
-
-    settling.ports_came_up(tx, row)
