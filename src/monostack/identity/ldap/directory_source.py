@@ -19,8 +19,9 @@ from monostack.kit.clock import seconds
 from monostack.kit.db import Db, Row, ge
 
 if TYPE_CHECKING:
+    from monostack.cloud import Cloud
+    from monostack.identity.ldap.asking import Asking
     from monostack.identity.ldap.connection import Directory
-    from monostack.identity.ldap.directories import Directories
 
 CHUNK = 100
 """Rows that one transaction brings up to date: a longer one would hold everybody else."""
@@ -40,11 +41,11 @@ COMPARED: dict[str, Callable[[str, str], str]] = {
 class DirectorySource:
     """The driver "ldap": see users/sources."""
 
-    def __init__(self, directories: Directories, directory: Directory) -> None:
-        self.directories = directories
+    def __init__(self, cloud: Cloud, asking: Asking, directory: Directory) -> None:
+        self.cloud = cloud
+        self.asking = asking
         self.directory = directory
         self.options = directory.options
-        self.cloud = directories.cloud
 
     # lists
 
@@ -193,7 +194,7 @@ class DirectorySource:
         return await self._ask(self.directory.search, *asked)
 
     async def _ask(self, function: Callable, *args: Any) -> Any:
-        return await self.directories.ask(self.directory, function, *args)
+        return await self.asking.ask(self.directory, function, *args)
 
     @property
     def _most(self) -> int:
