@@ -24,6 +24,7 @@ from monostack.identity.tables import USERS
 from monostack.identity.tokens import tokens
 from monostack.identity.tokens.claims import Claims, new_audit_id
 from monostack.identity.users import sources, standing
+from monostack.kit.auth import Caller
 from monostack.kit.clock import seconds
 from monostack.kit.context import Context
 from monostack.kit.db import Db, Row, Tx
@@ -154,17 +155,19 @@ def with_catalog(db: Db, body: dict) -> dict:
 def subject(request: Request, db: Db) -> dict[str, Any]:
     """What the rules on tokens are judged on. A subject that is missing or not valid is told before them,
     because whose it is decides who may ask."""
-    token = request.header("x-subject-token")
-    if not token:
-        raise not_valid(db, token)
     window = 0.0
     if request.query.get("allow_expired", "").lower() in TRUE:
         window = request.cloud.settings.identity.allow_expired_seconds
-    found = db.cloud.auth.caller(db, token) or tokens.validate(db, token, window)
-    if found is None or (found.access_rules and not _knows_access_rules(request)):
-        raise not_valid(db, token)
-    request.subject_token = found
+    found = request.subject_token = good(request, db, request.header("x-subject-token"), window)
     return {"target.token.user_id": found.user_id, "target.token.user.domain.id": found.user_domain_id}
+
+
+def good(request: Request, db: Db, token: str | None, expired_for: float = 0.0) -> Caller:
+    """Whoever has the token that is asked about; raises Error 404 when it is not valid."""
+    found = token and (db.cloud.auth.caller(db, token) or tokens.validate(db, token, expired_for))
+    if not found or (found.access_rules and not _knows_access_rules(request)):
+        raise not_valid(db, token)
+    return found
 
 
 def _knows_access_rules(request: Request) -> bool:
