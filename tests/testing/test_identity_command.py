@@ -5,36 +5,13 @@ import time
 
 import httpx
 import pytest
+from tests.testing.logging_in import log_in
 
 from monostack import cli, testing
 from monostack.identity import foundation
 from monostack.identity.tables import ASSIGNMENTS, PROJECTS, ROLES, USERS
 from monostack.identity.tokens import keys
 from monostack.testing.disposable import DisposableCloud, settings_for_tests
-
-FAST = ("--set", "identity.password_hash_rounds=4")
-
-
-@pytest.fixture
-def monostack(tmp_path, capsys):
-    """`monostack("bootstrap", ...)`: the exit status and what was said."""
-
-    def run(*words, state=tmp_path):
-        try:
-            code = cli.main(["identity", "--state", str(state), "--only", "identity", *FAST, *words])
-        except SystemExit as end:
-            code = end.code
-        said = capsys.readouterr()
-        return code, said.out + said.err
-
-    return run
-
-
-def log_in(url, password, user="admin", scope=None):
-    person = {"name": user, "domain": {"id": "default"}, "password": password}
-    auth = {"identity": {"methods": ["password"], "password": {"user": person}}}
-    auth["scope"] = scope or {"project": {"name": "admin", "domain": {"id": "default"}}}
-    return httpx.post(url + "/auth/tokens", json={"auth": auth}, timeout=30)
 
 
 def test_a_new_cloud_is_laid_and_laying_it_again_changes_nothing(monostack, tmp_path):

@@ -1,16 +1,16 @@
-"""`monostack identity bootstrap|doctor|token_flush|mapping_engine`: what an operator does below the API.
+"""`monostack identity bootstrap|project_setup|user_setup|reset_last_active`: those who can log in.
 
-The words are those of keystone-manage, options and environment too. All of them work on the database, so on
-a cloud that is stopped and on one that runs: what they change is seen by its processes within a second."""
+Each makes what is missing and leaves what is there, so it may be said again."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-from pathlib import Path
+import re
 
 from monostack.cli import common
+from monostack.cli.identity.opened import with_cloud
+from monostack.cli.identity.word import Word
 
 DEFAULTS = {
     "username": "admin",
@@ -26,47 +26,22 @@ DEFAULTS = {
 ENVIRONMENT = "OS_BOOTSTRAP_"
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    common.cloud_arguments(parser)
-    words = parser.add_subparsers(
-        dest="what", required=True, metavar="bootstrap|doctor|token_flush|mapping_engine"
-    )
-    bootstrap = words.add_parser(
-        "bootstrap", help="make sure that there is an administrator who can log in, and what he needs"
-    )
+ID = re.compile(r"[0-9a-f]{32}")
+
+
+def _bootstrap_arguments(parser: argparse.ArgumentParser) -> None:
     for name, default in DEFAULTS.items():
         said = f" (default: {default})" if default else ""
-        bootstrap.add_argument(
+        parser.add_argument(
             f"--bootstrap-{name.replace('_', '-')}",
             dest=name,
             metavar=ENVIRONMENT + name.upper(),
             help=f"the administrator's {name.replace('_', ' ')}{said}; the environment goes before",
         )
-    bootstrap.add_argument(
+    parser.add_argument(
         "--immutable-roles", action="store_true", help="roles that cannot be changed by accident (default)"
     )
-    bootstrap.add_argument("--no-immutable-roles", action="store_true", help="ordinary roles")
-    words.add_parser(
-        "doctor", help="look for what is wrong, and say what to do; exit status 1 if anything is"
-    )
-    words.add_parser("token_flush", help="drop what is kept about tokens that have ended by themselves")
-    engine = words.add_parser("mapping_engine", help="try a federation mapping on an assertion")
-    engine.add_argument(
-        "--rules", required=True, metavar="FILE", help="the mapping: JSON, rules or a list of rules"
-    )
-    engine.add_argument(
-        "--input", required=True, metavar="FILE", help="the assertion: lines of `name: value`"
-    )
-    engine.add_argument("--mapping-schema-version", default="1.0", help="(default: 1.0)")
-
-
-def run(options: argparse.Namespace) -> int:
-    return {
-        "bootstrap": _bootstrap,
-        "doctor": _doctor,
-        "token_flush": _flush,
-        "mapping_engine": _mapping,
-    }[options.what](options)
+    parser.add_argument("--no-immutable-roles", action="store_true", help="ordinary roles")
 
 
 def _bootstrap(options: argparse.Namespace) -> int:
@@ -79,7 +54,7 @@ def _bootstrap(options: argparse.Namespace) -> int:
     settings = common.settings(options)
     if not settings.database and not (settings.state / "monostack.db").exists():
         _first_start(settings, wanted)
-    return _with_cloud(options, _lay, wanted, not options.no_immutable_roles)
+    return with_cloud(options, _lay, wanted, not options.no_immutable_roles)
 
 
 def _first_start(settings, wanted: dict) -> None:
@@ -101,8 +76,6 @@ def _first_start(settings, wanted: dict) -> None:
 
 def _lay(cloud, wanted: dict, immutable: bool) -> int:
     from monostack.identity import foundation
-    from monostack.identity.authentication import naming, passwords, verifying
-    from monostack.identity.users import standing
 
     def lay(tx, stored: str | None) -> list[str]:
         made = foundation.Foundation(tx)
@@ -120,84 +93,136 @@ def _lay(cloud, wanted: dict, immutable: bool) -> int:
                 made.endpoint(service_id, interface, wanted["region_id"] or tx.cloud.settings.region, url)
         return made.done
 
-    def known(db) -> bool:
-        """Whether the password is the administrator's already, and still good."""
-        row = naming.own_user(db, wanted["username"], foundation.DEFAULT_DOMAIN)
-        if row is None or row["password_hash"] is None or standing.expired(db.cloud, row):
-            return False
-        return passwords.matches(wanted["password"], row["password_hash"])
+    done = cloud.engine.write_now(lay, _hash(cloud, wanted["username"], wanted["password"]))
+    return _told(done)
 
-    stored = None
-    if not cloud.engine.now(known):
-        stored = passwords.hashed(wanted["password"], verifying.recipe(cloud.settings.identity))
-    done = cloud.engine.write_now(lay, stored)
+
+def _told(done: list[str]) -> int:
     print("\n".join(done) if done else "Everything was there already.")
     return 0
 
 
-def _doctor(options: argparse.Namespace) -> int:
-    from monostack.identity import doctor
+def _hash(cloud, name: str, password: str) -> str | None:
+    """The hash of a new password; None when it is the user's already, and still good."""
+    from monostack.identity import foundation
+    from monostack.identity.authentication import naming, passwords, verifying
+    from monostack.identity.users import standing
 
-    def look(cloud) -> int:
-        tables = cloud.service("identity").tables
-        found = cloud.engine.now(doctor.findings, tables, cloud.settings)
-        for words in found:
-            print(f"- {words}")
-        print(f"{len(found)} findings" if found else "Nothing wrong was found.")
-        return 1 if found else 0
+    def known(db) -> bool:
+        row = naming.own_user(db, name, foundation.DEFAULT_DOMAIN)
+        if row is None or row["password_hash"] is None or standing.expired(db.cloud, row):
+            return False
+        return passwords.matches(password, row["password_hash"])
 
-    return _with_cloud(options, look)
+    if cloud.engine.now(known):
+        return None
+    return passwords.hashed(password, verifying.recipe(cloud.settings.identity))
 
 
-def _flush(options: argparse.Namespace) -> int:
-    from monostack.identity.tables import REVOCATIONS
-    from monostack.identity.tokens import tokens
+# a project or a user with an id that is the same in several clouds
 
-    def flush(cloud) -> int:
-        before = cloud.engine.now(lambda db: db.count(REVOCATIONS))
-        cloud.engine.write_now(lambda tx: tokens.forget_revocations(None, tx))
-        print(
-            f"{before - cloud.engine.now(lambda db: db.count(REVOCATIONS))} rows about ended tokens dropped"
-        )
+
+def _project_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--project-name", required=True, metavar="NAME", help="a project of the domain Default"
+    )
+    parser.add_argument(
+        "--project-id", metavar="ID", help="its id: 32 hexadecimal digits (default: a new one)"
+    )
+
+
+def _project(options: argparse.Namespace) -> int:
+    return with_cloud(options, _lay_project, options.project_name, _id(options, "project_id"))
+
+
+def _lay_project(cloud, name: str, id: str | None) -> int:  # noqa: A002 - the field's word
+    from monostack.identity import foundation
+    from monostack.identity.tables import PROJECTS
+
+    def lay(tx) -> list[str]:
+        made = foundation.Foundation(tx)
+        _check(tx, PROJECTS, "--project-id", name, id, is_domain=False)
+        found = made.project(name, id=id)
+        return [*made.done, f"the project {name} has the id {found}"]
+
+    return _told(cloud.engine.write_now(lay))
+
+
+def _user_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--username", required=True, metavar="NAME", help="a user of the domain Default")
+    parser.add_argument("--user-password-plain", required=True, metavar="PASSWORD", help="his password")
+    parser.add_argument("--user-id", metavar="ID", help="his id: 32 hexadecimal digits (default: a new one)")
+
+
+def _user(options: argparse.Namespace) -> int:
+    who = options.username, options.user_password_plain
+    return with_cloud(options, _lay_user, *who, _id(options, "user_id"))
+
+
+def _lay_user(cloud, name: str, password: str, id: str | None) -> int:  # noqa: A002
+    from monostack.identity import foundation
+    from monostack.identity.tables import USERS
+
+    def lay(tx, stored: str | None) -> list[str]:
+        made = foundation.Foundation(tx)
+        _check(tx, USERS, "--user-id", name, id, origin="")
+        found = made.user(name, stored, id=id)
+        return [*made.done, f"the user {name} has the id {found}"]
+
+    return _told(cloud.engine.write_now(lay, _hash(cloud, name, password)))
+
+
+def _id(options: argparse.Namespace, name: str) -> str | None:
+    given = getattr(options, name)
+    if given is not None and not ID.fullmatch(given):
+        common.fail(f"--{name.replace('_', '-')} {given}: an id has 32 hexadecimal digits (0-9, a-f)")
+    return given
+
+
+def _check(tx, table, option: str, name: str, id: str | None, **where) -> None:  # noqa: A002
+    """Raises Error where the id is somebody else's, or the name has another one."""
+    from monostack.identity.foundation import DEFAULT_DOMAIN
+    from monostack.kit.errors import Error
+
+    if id is None:
+        return
+    named = tx.one(table, name=name, domain_id=DEFAULT_DOMAIN, **where)
+    if named is not None and named["id"] != id:
+        words = f"{option} {id}: {name} is there already, and has the id {named['id']}"
+        raise Error(409, "Conflict", words)
+    holder = tx.one(table, id=id)
+    if named is None and holder is not None:
+        raise Error(409, "Conflict", f"{option} {id}: {holder['name']} has it already")
+
+
+def _active(options: argparse.Namespace) -> int:
+    from monostack.identity.users import standing
+
+    def count(cloud) -> int:
+        users = cloud.engine.write_now(standing.never_seen_are_active_today)
+        print(f"{users} users who never logged in count as active from today")
         return 0
 
-    return _with_cloud(options, flush)
+    return with_cloud(options, count)
 
 
-def _mapping(options: argparse.Namespace) -> int:
-    from dataclasses import asdict
-
-    from monostack.identity.federation import language
-
-    try:
-        rules = json.loads(Path(options.rules).read_text())
-        lines = Path(options.input).read_text().splitlines()
-    except (OSError, ValueError) as reason:
-        common.fail(str(reason))
-    if isinstance(rules, dict):
-        rules = rules.get("mapping", rules).get("rules")
-    pairs = (line.partition(":") for line in lines if ":" in line)
-    assertion = {name.strip(): value.strip().split(";") for name, _, value in pairs}
-    try:
-        wrong = language.wrong_pattern(rules)
-        mapped = language.apply(rules, assertion, options.mapping_schema_version)
-    except language.NotMapped as reason:
-        common.fail(f"nobody follows from this assertion: {reason}")
-    except (KeyError, TypeError, AttributeError):
-        common.fail(f"{options.rules} holds no mapping: a list of rules, each with `remote` and `local`")
-    if wrong:
-        common.fail(f"{options.rules}: {wrong}")
-    print(json.dumps(asdict(mapped), indent=2))
-    return 0
-
-
-def _with_cloud(options: argparse.Namespace, work, *more) -> int:
-    from monostack.cli import status
-
-    cloud = status.open_cloud(options)
-    if cloud.service("identity") is None:
-        common.fail("identity is not among the services of this cloud (--only)")
-    try:
-        return work(cloud, *more)
-    finally:
-        cloud.engine.close()
+WORDS = (
+    Word(
+        "bootstrap",
+        "make sure that there is an administrator who can log in, and what he needs",
+        _bootstrap,
+        _bootstrap_arguments,
+    ),
+    Word(
+        "project_setup",
+        "make sure that there is a project, with an id that is chosen",
+        _project,
+        _project_arguments,
+    ),
+    Word("user_setup", "make sure that there is a user, with an id that is chosen", _user, _user_arguments),
+    Word(
+        "reset_last_active",
+        "count the days of disable_user_account_days_inactive from today for users who never logged in",
+        _active,
+    ),
+)

@@ -62,10 +62,11 @@ def token(request: Request, db: Db) -> dict | Response:
     found = login.good(request, db, text)
     if found.bound is not None:
         raise not_valid(db, text)
-    _check_known(found.token)
+    said = dict(found.token)
+    _check_known(said)
     if request.query.get("belongsTo", found.project_id) != found.project_id:
         raise refused()
-    return {"access": _access(text, login.with_catalog(db, found.token) if found.roles else found.token)}
+    return {"access": _access(text, login.with_catalog(db, said) if found.roles else said)}
 
 
 def _check_known(said: dict[str, Any]) -> None:
