@@ -160,8 +160,12 @@ def test_the_commands_work_on_postgresql(monostack, postgresql, tmp_path, capsys
         settings_for_tests(tmp_path / "cloud", only=("identity",), database=database[1])
     ).start()
     try:
+        before = {"X-Auth-Token": log_in(started.auth_url, testing.PASSWORD).headers["X-Subject-Token"]}
+        assert httpx.get(started.auth_url + "/auth/projects", headers=before).status_code == 200
         code, said = monostack(*bootstrap, state=tmp_path / "cloud")
         assert code == 0, said
+        answer = httpx.get(started.auth_url + "/auth/projects", headers=before)
+        assert answer.status_code == 401, "what it ended, a process that had just seen it knows at once"
         assert log_in(started.auth_url, "other").status_code == 201, "in force at once, without a look"
         assert monostack(*bootstrap, state=tmp_path / "cloud") == (0, "Everything was there already.\n")
         keys_of = ["keys", "--state", str(tmp_path / "cloud"), "--only", "identity", *database]
