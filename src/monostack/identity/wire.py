@@ -31,7 +31,7 @@ MALFORMED = (
     "{} The server could not comply with the request since it is either malformed or otherwise "
     "incorrect. The client is assumed to be in error."
 )
-OLD_TOKEN = re.compile(r"^(/v2\.0/tokens/).+", re.DOTALL)
+OLD_TOKEN = re.compile(r"(/v2\.0/tokens/).+", re.DOTALL)
 UNAUTHORIZED = "The request you have made requires authentication."
 
 

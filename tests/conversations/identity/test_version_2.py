@@ -112,6 +112,7 @@ def test_no_log_has_such_a_token():
     wire = IdentityWire()
     assert wire.logged("/v2.0/tokens/gAAAA-_x") == "/v2.0/tokens/***"
     assert wire.logged("/v2.0/tokens/a\n/b") == "/v2.0/tokens/***"
+    assert wire.logged("/identity/v2.0/tokens/a") == "/identity/v2.0/tokens/***"
     for path in ("/v2.0/tokens", "/v3/users/u"):
         assert wire.logged(path) == path
 
