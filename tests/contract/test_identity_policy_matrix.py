@@ -45,13 +45,15 @@ PERSONAS: dict[str, tuple[str, str]] = {
 whom the things belong."""
 
 ASKED: dict[str, str] = {
+    "GET /v2.0/tokens/{}": "admin_required",
     "GET /v3/auth/domains": "identity:get_auth_domains",
     "GET /v3/OS-TRUST/trusts": "identity:list_trusts",
     "POST /v3/roles": "identity:create_role",
     **{f"{method} /v3/roles/{{}}": f"identity:{verb}_role"
        for method, verb in (("GET", "get"), ("HEAD", "get"), ("PATCH", "update"), ("DELETE", "delete"))},
 }  # fmt: skip
-"""Which rule is asked, where the contract names several for an operation: that of the request made here."""
+"""Which rule is asked, where the contract names several for an operation, or none, as for the second version:
+that of the request made here."""
 
 
 @dataclass

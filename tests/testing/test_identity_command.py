@@ -5,36 +5,13 @@ import time
 
 import httpx
 import pytest
+from tests.testing.logging_in import log_in
 
 from monostack import cli, testing
 from monostack.identity import foundation
 from monostack.identity.tables import ASSIGNMENTS, PROJECTS, ROLES, USERS
 from monostack.identity.tokens import keys
 from monostack.testing.disposable import DisposableCloud, settings_for_tests
-
-FAST = ("--set", "identity.password_hash_rounds=4")
-
-
-@pytest.fixture
-def monostack(tmp_path, capsys):
-    """`monostack("bootstrap", ...)`: the exit status and what was said."""
-
-    def run(*words, state=tmp_path):
-        try:
-            code = cli.main(["identity", "--state", str(state), "--only", "identity", *FAST, *words])
-        except SystemExit as end:
-            code = end.code
-        said = capsys.readouterr()
-        return code, said.out + said.err
-
-    return run
-
-
-def log_in(url, password, user="admin", scope=None):
-    person = {"name": user, "domain": {"id": "default"}, "password": password}
-    auth = {"identity": {"methods": ["password"], "password": {"user": person}}}
-    auth["scope"] = scope or {"project": {"name": "admin", "domain": {"id": "default"}}}
-    return httpx.post(url + "/auth/tokens", json={"auth": auth}, timeout=30)
 
 
 def test_a_new_cloud_is_laid_and_laying_it_again_changes_nothing(monostack, tmp_path):
@@ -183,8 +160,12 @@ def test_the_commands_work_on_postgresql(monostack, postgresql, tmp_path, capsys
         settings_for_tests(tmp_path / "cloud", only=("identity",), database=database[1])
     ).start()
     try:
+        before = {"X-Auth-Token": log_in(started.auth_url, testing.PASSWORD).headers["X-Subject-Token"]}
+        assert httpx.get(started.auth_url + "/auth/projects", headers=before).status_code == 200
         code, said = monostack(*bootstrap, state=tmp_path / "cloud")
         assert code == 0, said
+        answer = httpx.get(started.auth_url + "/auth/projects", headers=before)
+        assert answer.status_code == 401, "what it ended, a process that had just seen it knows at once"
         assert log_in(started.auth_url, "other").status_code == 201, "in force at once, without a look"
         assert monostack(*bootstrap, state=tmp_path / "cloud") == (0, "Everything was there already.\n")
         keys_of = ["keys", "--state", str(tmp_path / "cloud"), "--only", "identity", *database]

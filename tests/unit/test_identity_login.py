@@ -4,12 +4,12 @@ import base64
 
 import pytest
 
-from monostack.identity.authentication import attempts, factors, verifying
+from monostack.identity.authentication import attempts, factors, proxies, verifying
 from monostack.identity.authentication.methods import known, totp
 from monostack.identity.tokens.claims import METHODS
 from monostack.identity.users import password_rules
 from monostack.kit.errors import Error
-from monostack.settings import BadSetting, Identity
+from monostack.settings import BadSetting, Federation, Identity, Settings
 
 SECRET = base64.b32encode(b"12345678901234567890").decode()
 
@@ -96,7 +96,6 @@ def test_every_method_has_its_bit_in_tokens():
     "settings",
     [
         {"methods": ("password", "magic")},
-        {"trusted_proxies": ("nowhere",)},
         {"password_regex": "("},
         {"max_password_length": 5000},
         {"password_hash_algorithm": "md5"},
@@ -109,3 +108,11 @@ def test_settings_that_no_cloud_starts_with(settings):
         known.check(chosen)
         password_rules.check_settings(chosen)
         verifying.recipe(chosen)
+
+
+@pytest.mark.parametrize("section", [{"identity": Identity}, {"federation": Federation}])
+def test_proxies_that_are_no_addresses_are_told_at_the_start(section):
+    ((name, kind),) = section.items()
+    proxies.check(Settings(**{name: kind(trusted_proxies=("10.0.0.5", "fd00::/8", "10.1.2.3/16"))}))
+    with pytest.raises(BadSetting, match=rf"{name}\.trusted_proxies: 'nowhere'"):
+        proxies.check(Settings(**{name: kind(trusted_proxies=("10.0.0.5", "nowhere"))}))

@@ -17,7 +17,7 @@ WORDS = {
     "why": "the story of a resource or a request, in order",
     "image": "metadata definitions of images from and to files",
     "policy": "list the rules, or explain what they decide",
-    "identity": "an administrator made anew, what is wrong looked for, mappings tried",
+    "identity": "the words of keystone-manage: an administrator made anew, directories, mappings, ...",
     "keys": "make, rotate and look at the keys of tokens, receipts and credentials",
     "test": "run the test suite of this checkout",
     "test-cloud": "a disposable cloud with simulated hosts, for tests in any language",

@@ -34,6 +34,7 @@ def run(options: argparse.Namespace) -> int:
 def open_cloud(options: argparse.Namespace):
     """The cloud of a state directory, opened to be read, with the services that have ever run in it."""
     from monostack.cloud import Cloud
+    from monostack.kit.auth import COUNTED_UP, EPOCHS, SEEN
     from monostack.kit.db.engine import open_engine
 
     settings = common.settings(options)
@@ -48,6 +49,8 @@ def open_cloud(options: argparse.Namespace):
     cloud = Cloud(settings)
     cloud.engine = open_engine(settings.database_url, cloud)
     there = cloud.engine.columns()
+    if cloud.engine.shared and EPOCHS.name in there:
+        cloud.engine.watch(SEEN, COUNTED_UP)
     cloud.services = [each for each in cloud.services if any(table.name in there for table in each.tables)]
     for service in cloud.services:
         for loop in service.loops:

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from monostack.identity.authentication import certificates, passwords, verified, verifying
+from monostack.identity.authentication import certificates, passwords, proxies, verified, verifying
 from monostack.identity.authentication.attempts import Attempts
 from monostack.identity.authentication.methods import known
 from monostack.identity.catalog.catalog import Kept
@@ -48,6 +48,7 @@ class Runtime:
         cloud.watching["keys of tokens"] = self._look_at_keys
         self._directories: Directories | None = None
         known.check(cloud.settings.identity)
+        proxies.check(cloud.settings)
         password_rules.check_settings(cloud.settings.identity)
         self.recipe = verifying.recipe(cloud.settings.identity)
         self.attempts = Attempts(cloud.settings.identity.failed_logins_per_minute)

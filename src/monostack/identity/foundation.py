@@ -53,12 +53,12 @@ class Foundation:
             self.tx.ends_tokens()
             self.done.append("enabled the domain Default")
 
-    def project(self, name: str, description: str = "") -> str:
-        """A project in the default domain; its id."""
+    def project(self, name: str, description: str = "", id: str | None = None) -> str:  # noqa: A002
+        """A project in the default domain; its id, which may be chosen for a new one."""
         row = self.tx.one(PROJECTS, name=name, domain_id=DEFAULT_DOMAIN, is_domain=False)
         if row is None:
             home = {"domain_id": DEFAULT_DOMAIN, "parent_id": DEFAULT_DOMAIN}
-            row = self._project(name=name, is_domain=False, description=description, **home)
+            row = self._project(name=name, is_domain=False, description=description, **home, **_chosen(id))
             self.done.append(f"made the project {name}")
         elif not row["enabled"]:
             self.tx.set(row, enabled=True)
@@ -90,12 +90,12 @@ class Foundation:
             self.done.append(f"made the role {name}")
         return row["id"]
 
-    def user(self, name: str, stored: str | None) -> str:
-        """A user in the default domain who can log in; his id. A hash of a password that he has not already
-        is his new password, and ends his tokens."""
+    def user(self, name: str, stored: str | None, id: str | None = None) -> str:  # noqa: A002
+        """A user in the default domain who can log in; his id, which may be chosen for a new one. A hash of a
+        password that he has not already is his new password, and ends his tokens."""
         row = naming.own_user(self.tx, name, DEFAULT_DOMAIN)
         if row is None:
-            home: Values = {"name": name, "domain_id": DEFAULT_DOMAIN}
+            home: Values = {"name": name, "domain_id": DEFAULT_DOMAIN} | _chosen(id)
             password = password_rules.columns(self.tx, stored, OPERATORS, by_himself=False)
             row = self.tx.insert(USERS, enabled=True, options={}, extra={}, **home, **password)
             self.done.append(f"made the user {name}")
@@ -159,3 +159,8 @@ class Foundation:
         else:
             return
         self.tx.ends_tokens()
+
+
+def _chosen(id: str | None) -> dict[str, str]:  # noqa: A002 - the field's word
+    """The id of a new row, if somebody chose it."""
+    return {} if id is None else {"id": id}

@@ -9,6 +9,7 @@ Source: identity API reference, v3; real answers of a current identity service.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -30,6 +31,7 @@ MALFORMED = (
     "{} The server could not comply with the request since it is either malformed or otherwise "
     "incorrect. The client is assumed to be in error."
 )
+OLD_TOKEN = re.compile(r"(/v2\.0/tokens/).+", re.DOTALL)
 UNAUTHORIZED = "The request you have made requires authentication."
 
 
@@ -38,6 +40,10 @@ class IdentityWire(wire.Wire):
 
     def finish(self, request: Request, response: Response) -> None:
         response.headers += [("Vary", "X-Auth-Token"), ("x-openstack-request-id", request.id)]
+
+    def logged(self, path: str) -> str:
+        """The second version has tokens in its paths."""
+        return OLD_TOKEN.sub(r"\1***", path)
 
     def error(self, request: Request, error: Error) -> Response:
         headers = list(error.extra.get("headers", ()))

@@ -147,9 +147,8 @@ class App:
             words = "There is no room left on the cloud's disk. Nothing was changed."
             response = site.service.wire.error(request, Error(507, "InsufficientStorage", words))
         except Exception:
-            log.error(
-                "%s %s %s failed\n%s", request.id, request.method, request.full_path, traceback.format_exc()
-            )
+            path = site.service.wire.logged(request.full_path)
+            log.error("%s %s %s failed\n%s", request.id, request.method, path, traceback.format_exc())
             words = f"The server failed on this request. The log has the cause under {request.id}."
             response = site.service.wire.error(request, Error(500, "InternalServerError", words))
         try:
@@ -159,7 +158,8 @@ class App:
         finally:
             if self.access is not None:
                 took = (time.perf_counter() - started) * 1000
-                self.access.write(request, scope["path"], response.status, took)
+                path = site.service.wire.logged(scope["path"])
+                self.access.write(request, path, response.status, took)
 
     def _site(self, scope) -> tuple[Site | None, str]:
         server = scope.get("server")

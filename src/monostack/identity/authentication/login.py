@@ -157,17 +157,19 @@ def with_catalog(db: Db, body: Mapping[str, Any]) -> dict[str, Any]:
 def subject(request: Request, db: Db) -> dict[str, Any]:
     """What the rules on tokens are judged on. A subject that is missing or not valid is told before them,
     because whose it is decides who may ask."""
-    token = request.header("x-subject-token")
-    if not token:
-        raise not_valid(db, token)
     window = 0.0
     if request.query.get("allow_expired", "").lower() in TRUE:
         window = request.cloud.settings.identity.allow_expired_seconds
-    found = db.cloud.auth.caller(db, token) or tokens.validate(db, token, window)
-    if found is None or (found.access_rules and not _knows_access_rules(request)):
-        raise not_valid(db, token)
-    request.found = found
+    found = request.found = good(request, db, request.header("x-subject-token"), window)
     return {"target.token.user_id": found.user_id, "target.token.user.domain.id": found.user_domain_id}
+
+
+def good(request: Request, db: Db, token: str | None, expired_for: float = 0.0) -> Caller:
+    """Whoever has the token that is asked about; raises Error 404 when it is not valid."""
+    found = token and (db.cloud.auth.caller(db, token) or tokens.validate(db, token, expired_for))
+    if not found or (found.access_rules and not _knows_access_rules(request)):
+        raise not_valid(db, token)
+    return found
 
 
 def _knows_access_rules(request: Request) -> bool:

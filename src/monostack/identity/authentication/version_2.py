@@ -2,11 +2,14 @@
 
 Most only look for it: `/v2.0` shows the document of the third version, and a client with an old rc file
 goes on with that. What always asks the second version (`swift -V 2.0`, old libraries) finds a login and the
-list of its projects. A login is turned into one of the third version, and its answer back; nothing is
-decided here, but that the second version knows no domains: users and projects are those of the default one.
+list of its projects, and a service of then asks what the tokens that it is shown are worth. A login is turned
+into one of the third version, and its answer back; nothing is decided here, but that the second version knows
+no domains: users and projects are those of the default one. Nor does it know certificates that a token is
+bound to: such a token is not valid in it, because who asked could not hold anybody to that.
 A setting closes all of it, and then the paths are unknown, as at a current identity service.
 
-Source: identity API v2.0 reference, "Authenticate", "List tenants"; what today's clients send to .../v2.0."""
+Source: identity API v2.0 reference, "Authenticate", "List tenants", "Validate token"; what today's
+clients send to .../v2.0."""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from typing import Any
 
 from monostack.identity.attributes import bad
 from monostack.identity.authentication import login
+from monostack.identity.authentication.methods.token import not_valid
 from monostack.identity.authentication.verifying import refused
 from monostack.identity.projects import projects
 from monostack.identity.versions import show
@@ -45,10 +49,31 @@ async def log_in(request: Request, ctx: Context) -> Response:
         return answer
     token = next(value for name, value in answer.headers if name == "X-Subject-Token")
     said = answer.body["token"]
+    _check_known(said)
+    return Response(200, {"access": _access(token, said)})
+
+
+def token(request: Request, db: Db) -> dict | Response:
+    """What a token is worth now, for the services that are shown it; `belongsTo` names the project that it
+    must be for."""
+    if closed := _closed(request):
+        return closed
+    text = request.path["token_id"]
+    found = login.good(request, db, text)
+    if found.bound is not None:
+        raise not_valid(db, text)
+    said = dict(found.token)
+    _check_known(said)
+    if request.query.get("belongsTo", found.project_id) != found.project_id:
+        raise refused()
+    return {"access": _access(text, login.with_catalog(db, said) if found.roles else said)}
+
+
+def _check_known(said: dict[str, Any]) -> None:
+    """Refuse a token of which the second version cannot tell."""
     homes = [said["user"]["domain"]["id"], said.get("project", said["user"])["domain"]["id"]]
     if set(homes) != {"default"} or "domain" in said or "system" in said:
         raise refused()
-    return Response(200, {"access": _access(token, said)})
 
 
 def tenants(request: Request, db: Db) -> dict | Response:
@@ -149,5 +174,6 @@ def _service(service: dict[str, Any]) -> dict[str, Any] | None:
 ROUTES = (
     Route("GET", "^/v2.0", document, PUBLIC),
     Route("POST", "^/v2.0/tokens", log_in, PUBLIC),
+    Route("GET", "^/v2.0/tokens/{token_id}", token, "admin_required"),
     Route("GET", "^/v2.0/tenants", tenants, ANYONE),
 )

@@ -13,6 +13,8 @@ Source: identity API reference, "OS-TRUST"; what a current identity service answ
 
 from __future__ import annotations
 
+from typing import Any
+
 from monostack.identity import removal
 from monostack.identity.attributes import asked_for, bad, missing, show
 from monostack.identity.delegation import borrowed, pedigree, redelegation
@@ -22,7 +24,7 @@ from monostack.identity.tables import ROLES, TRUSTS
 from monostack.identity.users import users
 from monostack.identity.wire import MALFORMED, page
 from monostack.kit import clock
-from monostack.kit.db import Db, Row, Tx
+from monostack.kit.db import Db, Row, Tx, lt
 from monostack.kit.errors import Error
 from monostack.kit.request import Request
 from monostack.kit.resource import Field, Response, Route
@@ -144,6 +146,18 @@ def _expiry(tx: Tx, text: str | None) -> str | None:
 def delete(request: Request, tx: Tx) -> None:
     borrowed.refuse_delegated(request)
     removal.trust(tx, find(tx, request.path["trust_id"]))
+
+
+def flush(tx: Tx, before: str, where: dict[str, Any], most: int) -> int:
+    """Delete so many of the trusts that fulfil the conditions and ended before the moment, with those they
+    were passed on to; how many it were. One that is used up ended with its last use."""
+    ended = tx.all(TRUSTS, order="id", limit=most, expires_at=lt(before), **where)
+    ended += tx.all(TRUSTS, order="id", limit=most, remaining_uses=0, updated_at=lt(before), **where)
+    for id in dict.fromkeys(row["id"] for row in ended):  # noqa: A001 - the field's word
+        row = tx.one(TRUSTS, id=id)
+        if row is not None:  # it went with the one it came from
+            removal.trust(tx, row)
+    return len({row["id"] for row in ended})
 
 
 def roles_of(request: Request, db: Db) -> dict:

@@ -23,6 +23,7 @@ from monostack.kit.request import Request
 from monostack.kit.resource import Response, Route
 
 DEFAULT_DOMAIN = "default"
+CONFIGURED = "identity.domain.configured"
 PASSWORD_RULES = ("password_regex", "password_regex_description")
 
 Options = dict[str, dict[str, Any]]
@@ -51,6 +52,34 @@ def with_directories(db: Db) -> list[str]:
     return [row["domain_id"] for row in rows if row["value"] == "ldap"]
 
 
+def is_said(db: Db, domain_id: str) -> bool:
+    """Whether the domain has options of its own."""
+    return bool(db.count(DOMAIN_OPTIONS, domain_id=domain_id))
+
+
+def say(tx: Tx, domain: Row, asked: Options) -> None:
+    """Say all of a domain's options anew, as they were checked."""
+    tx.delete_all(DOMAIN_OPTIONS, domain_id=domain["id"])
+    for group, options in asked.items():
+        for name, value in options.items():
+            kept = _kept(tx, group, name, value)
+            tx.insert(DOMAIN_OPTIONS, domain_id=domain["id"], group_name=group, name=name, **kept)
+    tx.hook(CONFIGURED, domain["id"])
+
+
+def checked(asked: Any) -> Options:
+    """The options, if domains can have them; raises Error 403."""
+    if not asked:
+        raise _invalid("No options specified")
+    for group, options in asked.items():
+        if not options or not isinstance(options, dict):
+            words = f"The value of group {group} specified in the config should be a dictionary of options"
+            raise _invalid(words)
+        for option in options:
+            _check_known(group, option)
+    return asked
+
+
 def _unsealed(db: Db, row: Row) -> Any:
     data = db.cloud.identity.credential_keys.unseal(row["sealed_value"])
     return None if data is None else msgspec.json.decode(data)
@@ -72,18 +101,9 @@ def show(request: Request, db: Db) -> dict:
 def put(request: Request, tx: Tx) -> Response:
     """Say all of it anew; what was said before is gone."""
     domain = domains.find(tx, request.path["domain_id"])
-    asked = _valid(_asked(request))
-    before = tx.delete_all(DOMAIN_OPTIONS, domain_id=domain["id"])
-    for group, options in asked.items():
-        for name, value in options.items():
-            tx.insert(
-                DOMAIN_OPTIONS,
-                domain_id=domain["id"],
-                group_name=group,
-                name=name,
-                **_kept(tx, group, name, value),
-            )
-    _changed(request, tx, domain)
+    before = is_said(tx, domain["id"])
+    say(tx, domain, checked(_asked(request)))
+    request.subject = domain["id"]
     return Response(200 if before else 201, {"config": _all(tx, domain["id"])})
 
 
@@ -140,7 +160,7 @@ def password_rules(request: Request, db: Db) -> dict:
 
 def _changed(request: Request, tx: Tx, domain: Row) -> None:
     request.subject = domain["id"]
-    tx.hook("identity.domain.configured", domain["id"])
+    tx.hook(CONFIGURED, domain["id"])
 
 
 # bodies
@@ -158,9 +178,9 @@ def _asked_change(request: Request, tx: Tx, group: str | None, option: str | Non
     """The change that the body asks for, in the form {group: {option: value}} whichever door it came by."""
     asked = _asked(request)
     if group is None:
-        return _valid(asked)
+        return checked(asked)
     if option is None:
-        asked = _valid(asked)
+        asked = checked(asked)
         if len(asked) > 1:
             words = f"Trying to update group {group}, so that, and only that, group must be specified"
             raise _invalid(f"{words} in the config")
@@ -182,18 +202,6 @@ def _asked_change(request: Request, tx: Tx, group: str | None, option: str | Non
         asked = {group: asked}
     if not tx.count(DOMAIN_OPTIONS, domain_id=request.path["domain_id"], **_conditions(group, option)):
         raise _absent(request, group, option)
-    return asked
-
-
-def _valid(asked: Any) -> Options:
-    if not asked:
-        raise _invalid("No options specified")
-    for group, options in asked.items():
-        if not options or not isinstance(options, dict):
-            words = f"The value of group {group} specified in the config should be a dictionary of options"
-            raise _invalid(words)
-        for option in options:
-            _check_known(group, option)
     return asked
 
 
@@ -262,13 +270,12 @@ OPTION = GROUP + "/{option}"
 PASSWORDS = "/domains/{domain_id}/config/security_compliance"
 SHOW, CHANGE, DELETE = (f"identity:{verb}_domain_config" for verb in ("get", "update", "delete"))
 DEFAULTS, RULES = "identity:get_domain_config_default", "identity:get_security_compliance_domain_config"
-UPDATED = "identity.domain.configured"
 
 ROUTES = (
-    Route("PUT", ONE, put, "identity:create_domain_config", event=UPDATED),
+    Route("PUT", ONE, put, "identity:create_domain_config", event=CONFIGURED),
     *(Route("GET", path, show, SHOW) for path in (ONE, GROUP, OPTION)),
-    *(Route("PATCH", path, change, CHANGE, event=UPDATED) for path in (ONE, GROUP, OPTION)),
-    *(Route("DELETE", path, delete, DELETE, event=UPDATED) for path in (ONE, GROUP, OPTION)),
+    *(Route("PATCH", path, change, CHANGE, event=CONFIGURED) for path in (ONE, GROUP, OPTION)),
+    *(Route("DELETE", path, delete, DELETE, event=CONFIGURED) for path in (ONE, GROUP, OPTION)),
     *(Route("GET", path, password_rules, RULES) for path in (PASSWORDS, PASSWORDS + "/{option}")),
     Route("GET", "/domains/config/default", defaults, DEFAULTS),
     Route("GET", "/domains/config/{group}/default", defaults, DEFAULTS),

@@ -20,13 +20,13 @@ from monostack.identity.authentication.methods import token
 from monostack.identity.authentication.methods.method import Method, Proof
 from monostack.identity.authentication.verifying import refused
 from monostack.identity.federation import (
+    assertions,
     identity_providers,
     language,
     mappings,
     people,
     protocols,
     provision,
-    sources,
 )
 from monostack.identity.federation.language import Assertion, NotMapped
 from monostack.identity.tokens import tokens
@@ -69,7 +69,7 @@ async def _prove(name: str, ctx: Context, asked: Asked) -> Proof:
     await ctx.read(is_offered, asked.idp_id, asked.protocol_id)
     assertion = asked.assertion
     if assertion is None:
-        assertion = await sources.assertion(ctx, asked.idp_id, asked.protocol_id)
+        assertion = await assertions.presented(ctx, asked.idp_id, asked.protocol_id)
     try:
         user, group_ids = await ctx.write(_arrive, asked.idp_id, asked.protocol_id, assertion)
     except (Taken, Error) as clash:

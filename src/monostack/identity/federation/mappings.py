@@ -98,11 +98,16 @@ def _asked(request: Request) -> dict[str, Any]:
     version = asked.get("schema_version") or request.cloud.settings.federation.mapping_schema_version
     if version not in VERSIONS:
         raise bad(f"schema_version is {version!r}: it must be one of {', '.join(VERSIONS)}.")
+    check(asked, version)
+    return {"rules": asked["rules"], "schema_version": version}
+
+
+def check(asked: dict[str, Any], version: str) -> None:
+    """Raises Invalid or Error 400 for what is no mapping of the schema version."""
     structure(version).check(asked)
     wrong = language.wrong_pattern(asked["rules"])
     if wrong is not None:
         raise bad(f"rules: {wrong}.")
-    return {"rules": asked["rules"], "schema_version": version}
 
 
 def delete(request: Request, tx: Tx) -> None:

@@ -11,9 +11,7 @@ Source: federation guide, "Keystone as a Service Provider"; RFC 3875, section 4.
 
 from __future__ import annotations
 
-import ipaddress
-from functools import lru_cache
-
+from monostack.identity.authentication.proxies import believed
 from monostack.identity.federation.language import Assertion
 from monostack.kit.request import Request
 
@@ -21,7 +19,7 @@ from monostack.kit.request import Request
 def assertion(request: Request) -> Assertion | None:
     """What a trusted proxy says of the caller; None where nobody trusted speaks."""
     settings = request.cloud.settings.federation
-    if not settings.trusted_proxies or not _trusted(request.remote, settings.trusted_proxies):
+    if not believed(request, settings.trusted_proxies):
         return None
     prefix = settings.assertion_prefix.lower()
     return {
@@ -29,18 +27,6 @@ def assertion(request: Request) -> Assertion | None:
         for name, value in request.headers.items()
         if name.startswith(prefix) and "_" not in name
     }
-
-
-def _trusted(address: str, names: tuple[str, ...]) -> bool:
-    try:
-        return any(ipaddress.ip_address(address) in network for network in _networks(names))
-    except ValueError:
-        return False
-
-
-@lru_cache
-def _networks(names: tuple[str, ...]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    return [ipaddress.ip_network(name, strict=False) for name in names]
 
 
 def _decoded(value: str) -> str:

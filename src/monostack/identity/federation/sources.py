@@ -1,6 +1,6 @@
-"""Where assertions come from: a front proxy, or an identity provider that this cloud asks itself.
+"""Identity providers that this cloud asks itself, and how they are reached.
 
-How it is asked stands in a file of the operator (setting federation.sources, by default federation.toml in
+That stands in a file of the operator (setting federation.sources, by default federation.toml in
 the state directory), one table for an identity provider's protocol. It is no attribute of the API, for it
 holds secrets, and URLs and certificates that are trusted because the operator wrote them; who may only change
 identity providers by the API cannot make this cloud ask strangers. It is read again when it was changed.
@@ -15,8 +15,8 @@ identity providers by the API cannot make this cloud ask strangers. It is read a
     kind = "saml"
     metadata = "partner.xml"
 
-A protocol without a table takes what a trusted proxy says (proxies), and nothing else; one with a table never
-believes a header.
+A protocol without a table takes what a trusted proxy says, and nothing else; one with a table never
+believes a header (see assertions).
 
 Source: OpenID Connect Core 1.0; SAML 2.0 Profiles."""
 
@@ -30,9 +30,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monostack.identity.authentication.verifying import refused
-from monostack.identity.federation import proxies
-from monostack.identity.federation.language import Assertion
-from monostack.kit.context import Context
 
 if TYPE_CHECKING:
     from monostack.cloud import Cloud
@@ -83,14 +80,22 @@ def of(cloud: Cloud, idp_id: str, protocol_id: str) -> Source | None:
 
 def all_of(cloud: Cloud) -> dict[tuple[str, str], Source]:
     """All sources by provider and protocol. A file that is wrong is none: nobody logs in by it."""
+    try:
+        return read(cloud)
+    except BadSource as reason:
+        log.error("%s", reason)
+        raise refused() from None
+
+
+def read(cloud: Cloud) -> dict[tuple[str, str], Source]:
+    """All sources by provider and protocol; raises BadSource."""
     path = folder(cloud) / Path(cloud.settings.federation.sources).name
     try:
         return _read(path, path.stat().st_mtime_ns)
     except FileNotFoundError:
         return {}
     except (OSError, BadSource, tomllib.TOMLDecodeError, UnicodeDecodeError) as reason:
-        log.error("%s: %s", path, reason)
-        raise refused() from None
+        raise BadSource(f"{path}: {reason}") from None
 
 
 def folder(cloud: Cloud) -> Path:
@@ -126,18 +131,3 @@ def _source(where: str, table: Any) -> Source:
         return kind(**values)
     except TypeError as reason:
         raise BadSource(f"{where}: {reason}") from None
-
-
-async def assertion(ctx: Context, idp_id: str, protocol_id: str) -> Assertion:
-    """What is said of the caller, by a header of this very request; raises the refusal where nothing is."""
-    source = of(ctx.cloud, idp_id, protocol_id)
-    said = None
-    if source is None:
-        said = proxies.assertion(ctx.request)
-    elif isinstance(source, Oidc):
-        from monostack.identity.federation import openid
-
-        said = await openid.bearer(ctx, source)
-    if said is None:
-        raise refused()
-    return said

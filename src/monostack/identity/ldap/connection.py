@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from monostack.identity.ldap.entries import Entry
+from monostack.identity.ldap.entries import Entry, Found
 from monostack.identity.ldap.options import Misconfigured, Options
 
 PAGES = "1.2.840.113556.1.4.319"
@@ -51,7 +51,7 @@ class Directory:
 
     def search(
         self, base: str, condition: str, attributes: list[str], scope: str | None = None, most: int = MOST
-    ) -> list[Entry]:
+    ) -> Found:
         """The entries that fulfil the condition, page by page; at most so many."""
         asked = (base, condition, attributes, scope or self.options.scope, most)
         waiting = self._taken()
@@ -64,14 +64,16 @@ class Directory:
 
     def _found(
         self, connection: Any, base: str, condition: str, attributes: list[str], scope: str, most: int
-    ):
+    ) -> Found:
+        found = Found()
         with self._used(connection):
-            found: list[Entry] = []
             for page in self._pages(connection, base, condition, attributes, scope):
                 found += page
+                found.whole = page.whole and len(found) < most
                 if len(found) >= most:
                     break
-            return found[:most]
+        del found[most:]
+        return found
 
     def accepts(self, dn: str, password: str) -> bool:
         """Whether the directory lets this name in with this password."""
@@ -87,7 +89,7 @@ class Directory:
 
     def _pages(
         self, connection: Any, base: str, condition: str, attributes: list[str], scope: str
-    ) -> Iterator[list[Entry]]:
+    ) -> Iterator[Found]:
         import ldap3
 
         size, cookie = self.options.page_size or None, None
@@ -106,7 +108,10 @@ class Directory:
             result = connection.result
             if result["result"] not in (SUCCESS, NO_SUCH_OBJECT, SIZE_LIMIT):
                 raise Unreachable(f"it refuses to search {base}: {result['description']}")
-            yield [_entry(each) for each in connection.response or () if each["type"] == "searchResEntry"]
+            given = connection.response or ()
+            page = Found(_entry(each) for each in given if each["type"] == "searchResEntry")
+            page.whole = result["result"] != SIZE_LIMIT
+            yield page
             cookie = result.get("controls", {}).get(PAGES, {}).get("value", {}).get("cookie")
             if size is None or not cookie:
                 return

@@ -8,22 +8,26 @@ Source: identity administration guide, "LDAP"; what a current identity service a
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from monostack.identity.ldap import entries, filters, mirror
-from monostack.identity.ldap.entries import Entry, Group, User
+from monostack.identity.ldap.entries import Entry, Found, Group, User
 from monostack.identity.ldap.options import Kind
 from monostack.identity.tables import GROUPS, USERS
 from monostack.kit.clock import seconds
 from monostack.kit.db import Db, Row, ge
 
 if TYPE_CHECKING:
+    from monostack.cloud import Cloud
+    from monostack.identity.ldap.asking import Asking
     from monostack.identity.ldap.connection import Directory
-    from monostack.identity.ldap.directories import Directories
 
 CHUNK = 100
 """Rows that one transaction brings up to date: a longer one would hold everybody else."""
+EVERY = sys.maxsize
 AT_ONCE = 50
 """DNs or ids that one search names."""
 COMPARED: dict[str, Callable[[str, str], str]] = {
@@ -37,14 +41,24 @@ COMPARED: dict[str, Callable[[str, str], str]] = {
 }
 
 
+@dataclass(frozen=True)
+class Mirrored:
+    """What came of mirroring all of a kind: how many have a row, how many were left because their names are
+    taken by our own, and whether the directory gave all that it has."""
+
+    taken: int
+    left: int
+    whole: bool
+
+
 class DirectorySource:
     """The driver "ldap": see users/sources."""
 
-    def __init__(self, directories: Directories, directory: Directory) -> None:
-        self.directories = directories
+    def __init__(self, cloud: Cloud, asking: Asking, directory: Directory) -> None:
+        self.cloud = cloud
+        self.asking = asking
         self.directory = directory
         self.options = directory.options
-        self.cloud = directories.cloud
 
     # lists
 
@@ -57,14 +71,36 @@ class DirectorySource:
         circles = await self._search_groups(self._named(self.options.groups, named))
         return await self._all_of(GROUPS, circles, named, self._take_groups, mirror.forget_groups)
 
-    async def _all_of(self, table, found: list, named: list[tuple[str, str]], take, forget) -> frozenset[str]:
+    async def _all_of(
+        self, table, found: Found, named: list[tuple[str, str]], take, forget
+    ) -> frozenset[str]:
         ids = frozenset(row["id"] for row in await take(found))
         exact = [value for operator, value in named if operator == ""]
-        if len(found) < self._most and (not named or (len(named) == 1 and exact)):
-            gone = await self.cloud.engine.read(self._unseen, table, ids, exact)
-            for chunk in _chunks(gone):
-                await self.cloud.engine.write(forget, chunk)
+        if found.whole and (not named or (len(named) == 1 and exact)):
+            await self._forget_unseen(table, ids, exact, forget)
         return ids
+
+    async def take_all(self, kind: str, told: Callable[[int], None]) -> Mirrored:
+        """Bring all users or groups (kind) into the mirror, however many there are and whatever lists are
+        limited to; `told` hears how many it were so far."""
+        ways: dict[str, tuple[Any, ...]] = {
+            "user": (self._search_users, USERS, mirror.take_users, mirror.forget_users),
+            "group": (self._search_groups, GROUPS, mirror.take_groups, mirror.forget_groups),
+        }
+        search, table, take, forget = ways[kind]
+        found = await search("", EVERY)
+        ids: set[str] = set()
+        for chunk in _chunks(found):
+            ids |= {row["id"] for row in await self._take(take, chunk)}
+            told(len(ids))
+        if found.whole:
+            await self._forget_unseen(table, frozenset(ids), [], forget)
+        return Mirrored(len(ids), len({each.local_id for each in found}) - len(ids), found.whole)
+
+    async def _forget_unseen(self, table, ids: frozenset[str], exact: list[str], forget) -> None:
+        gone = await self.cloud.engine.read(self._unseen, table, ids, exact)
+        for chunk in _chunks(gone):
+            await self.cloud.engine.write(forget, chunk)
 
     def _unseen(self, db: Db, table, ids: frozenset[str], exact: list[str]) -> list[str]:
         """Mirrored rows that the directory would have given, and did not."""
@@ -140,18 +176,14 @@ class DirectorySource:
 
     # asking
 
-    async def _search_users(self, condition: str) -> list[User]:
-        options, kind = self.options, self.options.users
+    async def _search_users(self, condition: str, most: int | None = None) -> Found:
         enabled = await self._enabled_dns()
-        found = await self._search(kind, condition)
-        people = (entries.user(options, entry, enabled) for entry in found)
-        return [user for user in people if user is not None]
+        found = await self._search(self.options.users, condition, most)
+        return _read(found, lambda entry: entries.user(self.options, entry, enabled))
 
-    async def _search_groups(self, condition: str) -> list[Group]:
-        found = await self._search(self.options.groups, condition)
-        return [
-            group for group in (entries.group(self.options, entry) for entry in found) if group is not None
-        ]
+    async def _search_groups(self, condition: str, most: int | None = None) -> Found:
+        found = await self._search(self.options.groups, condition, most)
+        return _read(found, lambda entry: entries.group(self.options, entry))
 
     async def _users_with(self, local_ids: list[str]) -> list[User]:
         return await self._search_users(
@@ -187,13 +219,13 @@ class DirectorySource:
         found = await self._ask(self.directory.search, rule.group, "(objectClass=*)", attributes, "base", 1)
         return frozenset(dn.lower() for entry in found for dn in entry.values(rule.group_attribute))
 
-    async def _search(self, kind: Kind, condition: str) -> list[Entry]:
+    async def _search(self, kind: Kind, condition: str, most: int | None) -> Found:
         attributes = entries.wanted(self.options, kind)
-        asked = (kind.tree, self._condition(kind, condition), attributes, None, self._most)
+        asked = (kind.tree, self._condition(kind, condition), attributes, None, most or self._most)
         return await self._ask(self.directory.search, *asked)
 
     async def _ask(self, function: Callable, *args: Any) -> Any:
-        return await self.directories.ask(self.directory, function, *args)
+        return await self.asking.ask(self.directory, function, *args)
 
     @property
     def _most(self) -> int:
@@ -221,6 +253,13 @@ class DirectorySource:
         for chunk in _chunks(found):
             rows += await self.cloud.engine.write(take, self.options.domain_id, chunk)
         return rows
+
+
+def _read(found: Found, read: Callable[[Entry], User | Group | None]) -> Found:
+    """What the entries are, without those that are nothing."""
+    out = Found(each for each in map(read, found) if each is not None)
+    out.whole = found.whole
+    return out
 
 
 def _chunks(found: Iterable, size: int = CHUNK) -> Iterable[list]:

@@ -34,6 +34,13 @@ class Entry:
         return next(iter(self.values(attribute)), None)
 
 
+class Found(list):
+    """What a search gave. `whole` unless the directory may have more of it: then what is not in it need not
+    be gone."""
+
+    whole: bool = True
+
+
 @dataclass(frozen=True)
 class User:
     dn: str

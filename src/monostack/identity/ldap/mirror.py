@@ -170,6 +170,14 @@ def forget_groups(tx: Tx, ids: Iterable[str]) -> None:
         tx.ends_tokens()
 
 
+def forget_some(tx: Tx, kind: str, where: dict[str, Any], most: int) -> int:
+    """Forget so many of the mirrored users or groups (kind) that fulfil the conditions; how many it were."""
+    table, forget = {"user": (USERS, forget_users), "group": (GROUPS, forget_groups)}[kind]
+    ids = [row["id"] for row in tx.all(table, order="id", limit=most, seen_at=SEEN, **where)]
+    forget(tx, ids)
+    return len(ids)
+
+
 def forget_domain(tx: Tx, domain_id: str) -> None:
     """The domain has no directory any more."""
     groups = [row["id"] for row in tx.all(GROUPS, domain_id=domain_id, seen_at=SEEN)]

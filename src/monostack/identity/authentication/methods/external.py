@@ -8,12 +8,10 @@ Source: identity administration guide, "Using external authentication with Keyst
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
-from monostack.identity.authentication import naming
+from monostack.identity.authentication import naming, proxies
 from monostack.identity.authentication.methods.method import Method, Proof
 from monostack.identity.authentication.verifying import refused
 from monostack.kit.context import Context
@@ -25,20 +23,7 @@ DEFAULT_DOMAIN = "default"
 
 def trusted(request: Request) -> bool:
     """Whether the request comes from a proxy whose headers are believed: a setting names them."""
-    proxies = request.cloud.settings.identity.trusted_proxies
-    if not proxies:
-        return False
-    try:
-        address = ipaddress.ip_address(request.remote)
-    except ValueError:
-        return False
-    return any(address in network for network in networks(proxies))
-
-
-@lru_cache
-def networks(names: tuple[str, ...]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    """The networks of addresses or of ADDRESS/BITS; raises ValueError."""
-    return [ipaddress.ip_network(name, strict=False) for name in names]
+    return proxies.believed(request, request.cloud.settings.identity.trusted_proxies)
 
 
 def read(asked: Any, auth: Mapping[str, Any]) -> None:

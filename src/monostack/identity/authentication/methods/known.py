@@ -26,15 +26,11 @@ METHODS: Mapping[str, Method] = {
 
 
 def check(settings: Identity) -> None:
-    """Raises BadSetting for methods that nobody knows, and for proxies that are no addresses."""
+    """Raises BadSetting for methods that nobody knows."""
     unknown = [name for name in settings.methods if name not in claims.METHODS]
     if unknown:
         known = ", ".join(claims.METHODS)
         raise BadSetting(f"identity.methods names {', '.join(unknown)}: there are {known}")
-    try:
-        external.networks(settings.trusted_proxies)
-    except ValueError as reason:
-        raise BadSetting(f"identity.trusted_proxies: {reason}") from None
 
 
 def offered(names: Iterable[str]) -> dict[str, Method]:
