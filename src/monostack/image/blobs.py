@@ -7,7 +7,8 @@ are also named in their image's `places`, which every answer and every download 
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from monostack.image import stores
@@ -81,6 +82,17 @@ def forsaken(tx, token: str, image_id: str, store: str) -> None:
     if tx.one(BLOBS, id=token) is None:
         begin(tx, image_id, store, token)
     doom(tx, id=token)
+
+
+@asynccontextmanager
+async def writing(cloud, image_id: str, store: str, token: str) -> AsyncIterator[None]:
+    """What the block writes under the token must go if it fails: also what it wrote after somebody else had
+    given the data up, and removed what was there until then."""
+    try:
+        yield
+    except Exception:
+        await cloud.engine.write(forsaken, token, image_id, store)
+        raise
 
 
 # What makes it true

@@ -133,11 +133,12 @@ async def _bring(cloud, row_id: int, token: str, image: dict) -> None:
     key = home.cache.key(image["id"], token)
     try:
         point("image.cache.before")
-        async with upload.renewing(cloud, _renew, row_id, token) as alive:
-            await asyncio.to_thread(_copy, home, image, key, alive)
-        point("image.cache.after")
-        size = await asyncio.to_thread(home.cache.size, key)
-        await cloud.engine.write(_brought, row_id, token, key, size)
+        async with blobs.writing(cloud, image["id"], CACHE, token):
+            async with upload.renewing(cloud, _renew, row_id, token) as alive:
+                await asyncio.to_thread(_copy, home, image, key, alive)
+            point("image.cache.after")
+            size = await asyncio.to_thread(home.cache.size, key)
+            await cloud.engine.write(_brought, row_id, token, key, size)
     except Exception as reason:
         if not isinstance(reason, stores.Unavailable | stores.Missing):
             log.error("image %s cannot be cached", image["id"], exc_info=reason)
@@ -169,8 +170,7 @@ def _renew(tx: Tx, row_id: int, token: str) -> bool:
 def _brought(tx: Tx, row_id: int, token: str, key: str, size: int | None) -> None:
     row = tx.one(CACHED, id=row_id, token=token, status=QUEUED)
     if row is None or not blobs.end(tx, token, blobs.PRESENT, size):
-        blobs.doom(tx, id=token)
-        return
+        raise stores.Unavailable("The image was taken out of the cache meanwhile.")
     values: Values = {"status": READY, "key": key, "size": size, "accessed_at": tx.now}
     tx.set(row, due_at=None, attempts=0, cause=None, **values)
     prune(tx)
@@ -178,7 +178,6 @@ def _brought(tx: Tx, row_id: int, token: str, key: str, size: int | None) -> Non
 
 def _not_brought(tx: Tx, row_id: int, token: str, words: str) -> None:
     """It is tried again after a while; `monostack status` tells why it has not gone."""
-    blobs.doom(tx, id=token)
     row = tx.one(CACHED, id=row_id, token=token, status=QUEUED)
     if row is not None:
         due_at = tx.cloud.clock.after(pause(row["attempts"]))

@@ -178,9 +178,10 @@ async def _fetch(job: Job) -> None:
         return job.alive()
 
     point("image.fetch.before")
-    found = await upload.fill(job.cloud, job.image["id"], token, STAGING, data, renew, inspector)
-    point("image.fetch.after")
-    job.image = await job.write(_staged, token, found)
+    async with blobs.writing(job.cloud, job.image["id"], STAGING, token):
+        found = await upload.fill(job.cloud, job.image["id"], token, STAGING, data, renew, inspector)
+        point("image.fetch.after")
+        job.image = await job.write(_staged, token, found)
 
 
 async def _source(job: Job) -> AsyncIterator[bytes]:
@@ -204,14 +205,16 @@ async def _prepare(job: Job) -> None:
     before = home.path(home.key(image["id"], staged["blob"]))
     after = home.path(home.key(image["id"], token))
     point("image.plugins.before")
-    changed = await plugins.run(job.cloud, image, before, after)
-    point("image.plugins.after")
-    described = {name: changed.get(name, image[name]) for name in ("disk_format", "container_format")}
-    path = after if changed.get("made") else before
-    inspector = upload.look_into(job.cloud, image | described)
-    most = job.cloud.settings.image.max_bytes
-    found = await asyncio.to_thread(sink.look, path, inspector, verifier, most)
-    job.image = await job.write(_prepared, token if changed.get("made") else None, token, found, described)
+    async with blobs.writing(job.cloud, image["id"], STAGING, token):
+        changed = await plugins.run(job.cloud, image, before, after)
+        point("image.plugins.after")
+        described = {name: changed.get(name, image[name]) for name in ("disk_format", "container_format")}
+        path = after if changed.get("made") else before
+        inspector = upload.look_into(job.cloud, image | described)
+        most = job.cloud.settings.image.max_bytes
+        found = await asyncio.to_thread(sink.look, path, inspector, verifier, most)
+        made = token if changed.get("made") else None
+        job.image = await job.write(_prepared, made, token, found, described)
 
 
 async def _bring_all(job: Job, known: dict) -> None:
@@ -238,13 +241,14 @@ async def _bring(job: Job, name: str, known: dict, active: bool) -> None:
     key = store.key(job.image["id"], token)
     point("image.bring.before")
     staging, staged = job.stores.staging, job.image["staged"]
-    if staged is not None:
-        path = staging.path(staging.key(job.image["id"], staged["blob"]))
-        await upload.deliver(store, key, path, known, job.alive, link=not job.image["places"])
-    else:
-        await _copy(job, store, key)
-    point("image.bring.after")
-    job.image = await job.write(_brought, token, name, active)
+    async with blobs.writing(job.cloud, job.image["id"], name, token):
+        if staged is not None:
+            path = staging.path(staging.key(job.image["id"], staged["blob"]))
+            await upload.deliver(store, key, path, known, job.alive, link=not job.image["places"])
+        else:
+            await _copy(job, store, key)
+        point("image.bring.after")
+        job.image = await job.write(_brought, token, name, active)
 
 
 async def _copy(job: Job, store: stores.Store, key: str) -> None:

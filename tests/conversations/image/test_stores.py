@@ -219,9 +219,15 @@ def test_a_second_import_while_one_goes_on_is_409(world, admin, demo, make, monk
 
     from monostack.image import stores
 
-    gate, store = threading.Event(), stores.of(world.cloud.cloud).named["second"]
+    reached, gate, store = threading.Event(), threading.Event(), stores.of(world.cloud.cloud).named["second"]
     writer = store.writer
-    monkeypatch.setattr(store, "writer", lambda key: gate.wait(10) and writer(key))
+
+    def held(key: str):
+        reached.set()
+        assert gate.wait(20)
+        return writer(key)
+
+    monkeypatch.setattr(store, "writer", held)
     image = make(demo, DATA)["id"]
     assert begin(admin, image, "copy-image", stores=["second"]).status_code == 202
     assert demo.get(f"/images/{image}").json()["os_glance_importing_to_stores"] == "second"
@@ -256,13 +262,24 @@ def test_an_image_deleted_during_its_import_leaves_nothing(world, admin, demo, m
     from monostack.image import stores
     from monostack.image.tables import BLOBS
 
-    gate, store = threading.Event(), stores.of(world.cloud.cloud).named["second"]
+    reached, gate, store = threading.Event(), threading.Event(), stores.of(world.cloud.cloud).named["second"]
     writer = store.writer
-    monkeypatch.setattr(store, "writer", lambda key: gate.wait(10) and writer(key))
+
+    def held(key: str):
+        reached.set()
+        assert gate.wait(20)
+        return writer(key)
+
+    monkeypatch.setattr(store, "writer", held)
     image = make(demo, DATA)["id"]
     assert begin(admin, image, "copy-image", stores=["second"]).status_code == 202
     task = demo.get(f"/images/{image}/tasks").json()["tasks"][0]["id"]
+    assert reached.wait(20)
     assert demo.delete(f"/images/{image}").status_code == 204
+    for _ in range(100):  # what is there already goes, and only then the import goes on with writing
+        if world.cloud.read(lambda db: db.count(BLOBS)) == 0:
+            break
+        time.sleep(0.05)
     gate.set()
     for _ in range(200):
         told = admin.get(f"/tasks/{task}").json()
