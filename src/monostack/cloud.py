@@ -14,7 +14,7 @@ import logging
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 from urllib.parse import urlsplit
 
 from monostack.kit import agents, events, quota
@@ -34,10 +34,6 @@ from monostack.kit.processes import LEASES, PROCESSES, Processes
 from monostack.kit.questions import QUESTIONS, Questions
 from monostack.kit.resource import Response, Service
 from monostack.settings import Settings
-
-if TYPE_CHECKING:
-    from monostack.identity.bootstrap import Runtime
-    from monostack.placement.candidates.world import Kept
 
 ORDER = ("identity", "placement", "image", "network", "compute")
 """The services, lowest first: each may call those before it."""
@@ -68,13 +64,13 @@ class Cloud:
     `alone`: the only process of its state directory, with this machine's agents. Otherwise it serves the API
     and runs loops beside others on one PostgreSQL, and has no world of its own.
 
-    `app` is there once it is prepared; so are `identity` and `placement`, what these services keep in memory,
-    for themselves and where they run.
+    `app` is there once it is prepared; so are `identity` and `placement`, what these services keep in memory
+    where they run. That is theirs alone, so what it is is not said here.
     """
 
     app: App
-    identity: Runtime
-    placement: Kept
+    identity: Any
+    placement: Any
 
     def __init__(self, settings: Settings, clock: Clock | None = None, *, alone: bool = True) -> None:
         self.settings = settings
