@@ -49,6 +49,9 @@ user_cloud_images = secret .admin
 # tokens that need no memcached
 fernet_key_one = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
 active_fernet_key_id = one
+[filter:s3api]
+use = egg:swift#s3api
+location = us-east-1
 [filter:slo]
 use = egg:swift#slo
 """
@@ -178,7 +181,7 @@ builder.get_ring().save(sys.argv[2])
 
 
 class Swift(Peer):
-    """A Swift of one replica, with the accounts of its own login (v1)."""
+    """A Swift of one replica, with the accounts of its own login (v1). It speaks S3, too."""
 
     def __init__(self) -> None:
         if find_spec("swift") is None:
@@ -208,7 +211,7 @@ class Swift(Peer):
         import pwd
 
         proxy = kind == "proxy"
-        before = "catch_errors listing_formats tempauth slo " if proxy else ""
+        before = "catch_errors listing_formats s3api tempauth slo " if proxy else ""
         text = SWIFT.format(
             port=port,
             folder=self.folder,
@@ -232,6 +235,19 @@ class Swift(Peer):
             "user": "cloud:images",
             "key": "secret",
             "segment_mib": 1,
+        }
+
+    @property
+    def s3_options(self) -> dict:
+        """What a store needs to know to come by the other door."""
+        return {
+            "endpoint": f"http://127.0.0.1:{self.ports['proxy']}",
+            "access_key": "cloud:images",
+            "secret_key": "secret",
+            "bucket": "images",
+            "region": "us-east-1",
+            "create_bucket": True,
+            "part_mib": 5,
         }
 
 

@@ -1,4 +1,4 @@
-"""What every store promises, asked of each: files, a real Swift, a real S3, a real Ceph."""
+"""What every store promises, asked of each: files, a real Swift, S3 as Swift and as moto speak it, a real Ceph."""
 
 from __future__ import annotations
 
@@ -44,11 +44,20 @@ def opened(settings, tmp_path):
     return Stores(Image(**settings), tmp_path).default
 
 
-@pytest.fixture(params=["file", "swift", "s3", "rbd"])
+SERVED = {
+    "file": ("file", None, "options"),
+    "swift": ("swift", "swift", "options"),
+    "s3": ("s3", "swift", "s3_options"),
+    "s3 of moto": ("s3", "moto", "options"),
+    "rbd": ("rbd", "ceph", "options"),
+}
+"""By the name of a case: the kind of store, whose server it is, and what of him are its options."""
+
+
+@pytest.fixture(params=SERVED)
 def store(request, tmp_path):
-    kind = request.param
-    peer = {"swift": "swift", "s3": "moto", "rbd": "ceph"}.get(kind)
-    options = {} if peer is None else request.getfixturevalue(peer).options
+    kind, peer, told = SERVED[request.param]
+    options = {} if peer is None else getattr(request.getfixturevalue(peer), told)
     return opened({"stores": (f"here:{kind}",), "store": {"here": options}}, tmp_path)
 
 
