@@ -1,4 +1,4 @@
-"""What every store promises, asked of each: files, a real Swift, S3 as Swift and as moto speak it, a real Ceph."""
+"""What every store promises, asked of each: files, Swift, S3 as Swift and as moto speak it, Ceph."""
 
 from __future__ import annotations
 
