@@ -11,7 +11,7 @@ Containers (ova, docker, compressed ...) are archives: they are not looked into 
 from monostack.image.formats import others, qcow2, virtual_pc, vmdk
 from monostack.image.formats.found import Found, Refused
 
-__all__ = ["Found", "Inspector", "Refused"]
+__all__ = ["Found", "Inspector", "Patient", "Refused"]
 
 HEAD = 1 << 20
 TAIL = 3 * 512
@@ -129,3 +129,24 @@ class Inspector:
             f"The image is declared as {self.disk_format}, but its data are {told}. Declare the format that "
             "the data have."
         )
+
+
+class Patient(Inspector):
+    """Refuses nothing: what is wrong with the data stands in `refused` at the end."""
+
+    refused: str | None = None
+
+    def feed(self, chunk: bytes) -> None:
+        try:
+            super().feed(chunk)
+        except Refused as reason:
+            self._refuse(reason)
+
+    def finish(self) -> int | None:
+        try:
+            return super().finish()
+        except Refused as reason:
+            return self._refuse(reason)
+
+    def _refuse(self, reason: Refused) -> None:
+        self.refused, self.looks = str(reason), False
