@@ -224,6 +224,7 @@ def test_candidates_respect_traits_and_the_limit(placement, host):
 
     assert hosts() == [host, other]
     assert hosts(limit="1") == [host]
+    assert len(hosts(limit=["9", "1"])) == 2
     assert hosts(required="!COMPUTE_STATUS_DISABLED") == [host]
     assert hosts(required="COMPUTE_STATUS_DISABLED") == [other]
     assert hosts(root_required="COMPUTE_STATUS_DISABLED") == [other]
@@ -327,6 +328,7 @@ def test_every_change_is_seen_by_the_next_question(placement, host):
         {"resources": "NOPE"},
         {"resources": "NOPE:1"},
         {"resources": "VCPU:1", "limit": "0"},
+        {"resources": "VCPU:1", "root_required": "HW_CPU_X86_AVX,!HW_CPU_X86_AVX"},
         {"resources": "VCPU:1", "required": "NOPE"},
         {"required": "HW_CPU_X86_AVX"},
         {"resources": "VCPU:1", "x": "1"},
