@@ -146,6 +146,17 @@ def _check(
         raise _full(tx, provider, resource_class, amount, free, inventory["capacity"])
 
 
+def judge_again(tx, holds: Held) -> None:
+    """Raise NoRoom for what a consumer holds of inventories that have changed and would not give it now."""
+    for provider, amounts in holds.items():
+        for resource_class, amount in amounts.items():
+            inventory = tx.one(INVENTORIES, provider_id=provider, resource_class=resource_class)
+            _check(tx, inventory, provider, resource_class, amount, amount)
+            free = inventory["capacity"] - inventory["used"] + amount
+            if free < amount:
+                raise _full(tx, provider, resource_class, amount, free, inventory["capacity"])
+
+
 def _full(tx, provider: str, resource_class: str, amount: int, free: int, capacity: int) -> NoRoom:
     return NoRoom(
         f"{_name(tx, provider)} has {max(free, 0)} {resource_class} free of {capacity}; "
