@@ -35,6 +35,13 @@ BUMP = query(
     .where(PROVIDERS.c.id == sa.bindparam("provider"))
     .values(generation=PROVIDERS.c.generation + 1, updated_at=sa.bindparam("now"))
 )
+TOUCH = query(
+    sa.update(PROVIDERS)
+    .where(PROVIDERS.c.id == sa.bindparam("provider"))
+    .values(updated_at=sa.bindparam("now"))
+)
+"""What is given back leaves the generation as it is, so nobody's view of a provider grows old by it; the kept
+picture of the providers goes by the time, too."""
 
 
 def claim(
@@ -91,7 +98,7 @@ def take(tx, consumer: str, had: Mapping[str, Amounts], wanted: Mapping[str, Amo
     for provider, resource_class, before, amount in changes:
         _change(tx, consumer, provider, resource_class, before, amount)
     for provider in needed:
-        tx.execute(BUMP, provider=provider, now=tx.now)
+        tx.execute(BUMP if wanted.get(provider) else TOUCH, provider=provider, now=tx.now)
 
 
 def give(tx, consumer: str) -> None:
@@ -104,7 +111,7 @@ def give(tx, consumer: str) -> None:
     if rows:
         tx.delete_all(ALLOCATIONS, consumer_id=consumer)
     for provider in sorted({row["provider_id"] for row in rows}):
-        tx.execute(BUMP, provider=provider, now=tx.now)
+        tx.execute(TOUCH, provider=provider, now=tx.now)
 
 
 def _changes(had: Mapping[str, Amounts], wanted: Mapping[str, Amounts]) -> list[tuple[str, str, int, int]]:
