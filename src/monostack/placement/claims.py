@@ -84,8 +84,11 @@ def add_consumer(
     )
 
 
-def take(tx, consumer: str, had: Mapping[str, Amounts], wanted: Mapping[str, Amounts]) -> None:
-    """Change what a consumer holds from `had` to `wanted`; raises NoRoom before anything is written."""
+def take(
+    tx, consumer: str, had: Mapping[str, Amounts], wanted: Mapping[str, Amounts], counted: bool = True
+) -> None:
+    """Change what a consumer holds from `had` to `wanted`; raises NoRoom before anything is written. It is
+    `counted` as a change of each provider that something is wanted of, unless the caller does that."""
     changes = _changes(had, wanted)
     needed = sorted({provider for provider, *_ in changes})
     inventories = {}
@@ -97,8 +100,15 @@ def take(tx, consumer: str, had: Mapping[str, Amounts], wanted: Mapping[str, Amo
             _check(tx, inventories.get((provider, resource_class)), provider, resource_class, before, amount)
     for provider, resource_class, before, amount in changes:
         _change(tx, consumer, provider, resource_class, before, amount)
-    for provider in needed:
-        tx.execute(BUMP if wanted.get(provider) else TOUCH, provider=provider, now=tx.now)
+    changed = {provider for provider in wanted if wanted[provider]} if counted else set()
+    for provider in sorted(changed.union(needed)):
+        tx.execute(BUMP if provider in changed else TOUCH, provider=provider, now=tx.now)
+
+
+def count(tx, providers: Iterable[str]) -> None:
+    """Count one change of each provider."""
+    for provider in sorted(set(providers)):
+        tx.execute(BUMP, provider=provider, now=tx.now)
 
 
 def give(tx, consumer: str) -> None:

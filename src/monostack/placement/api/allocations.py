@@ -91,11 +91,12 @@ def write(request, tx, asked: dict[str, dict]) -> None:
     try:
         for consumer_id in sorted(asked):
             kept = _kept(held[consumer_id], wanted[consumer_id])
-            claims.take(tx, consumer_id, held[consumer_id], kept)
+            claims.take(tx, consumer_id, held[consumer_id], kept, counted=False)
             held[consumer_id] = kept
         for consumer_id in sorted(asked):
-            claims.take(tx, consumer_id, held[consumer_id], wanted[consumer_id])
+            claims.take(tx, consumer_id, held[consumer_id], wanted[consumer_id], counted=False)
             _record(tx, consumers[consumer_id], consumer_id, asked[consumer_id], wanted[consumer_id])
+        claims.count(tx, (provider for each in wanted.values() for provider in each))
     except NoRoom as reason:
         raise _refusal(reason) from None
 

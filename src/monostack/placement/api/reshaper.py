@@ -29,6 +29,8 @@ def reshape(request, tx):
         provider_id: inventories.put(tx, provider, asked[provider_id]["inventories"])
         for provider_id, provider in providers.items()
     }
+    for provider in providers.values():
+        bump(tx, provider)
     moved = {allocations.consumer_uuid(each): body for each, body in request.body["allocations"].items()}
     allocations.write(request, tx, moved)
     allocations.judge_again(tx, moved)
