@@ -6,6 +6,8 @@ Tempest takes for granted that a cloud has images, small flavors, the role `memb
 The images are made here where they are missing; the rest a new cloud has. Everything else that tempest must
 be told is written to FOLDER/etc/tempest.conf. docs/CONFORMANCE.md says what to run then.
 
+`raw` is the first of the formats, since tempest declares what lies in the web as raw, or as the first format.
+
 Run it with the Python of the environment in which tempest and openstacksdk are installed.
 """
 
@@ -15,6 +17,8 @@ import argparse
 import configparser
 import importlib.util
 import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -23,6 +27,18 @@ from monostack.cli.demo import empty_qcow2  # noqa: E402
 
 IMAGES = ("tempest-1", "tempest-2")
 SIZE = 1 << 20
+REMOTE = "image_remote"
+FORMATS = (
+    ("qcow2", "qcow2", (), True),
+    ("vmdk-sparse", "vmdk", (), True),
+    ("vdi", "vdi", (), True),
+    ("vhd", "vpc", (), True),
+    ("vhdx", "vhdx", (), True),
+    ("raw", "raw", (), True),
+    ("qcow2-backing-file", "qcow2", ("-F", "qcow2", "-b", "qcow2"), False),
+    ("qcow2-data-file", "qcow2", ("-o", "data_file=data,data_file_raw=on"), False),
+    ("vmdk-flat", "vmdk", ("-o", "subformat=monolithicFlat"), False),
+)
 
 
 def arguments() -> argparse.Namespace:
@@ -32,6 +48,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="the folder of the workspace")
     parser.add_argument("--image", help="a bootable qcow2: guests are logged in to")
     parser.add_argument("--user", default="cloud", help="who logs in to guests of --image")
+    parser.add_argument("--web", default="127.0.0.1:18099", help="where FOLDER/www will be served")
+    parser.add_argument("--second", metavar="URL", help="the image service in another process of the cloud")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.OPTION=VALUE")
     return parser.parse_args()
 
@@ -68,7 +86,37 @@ def flavor_ids(connection) -> list[str]:
     return [flavor.id for flavor in smallest[:2]]
 
 
-def options(connection, images: list[str], real: bool, user: str) -> dict[str, dict[str, object]]:
+def second_image_service(connection, url: str) -> None:
+    """Put the second process in the catalogue, under the name that tempest is told."""
+    for service in connection.identity.services(type=REMOTE):
+        connection.identity.delete_service(service)
+    service = connection.identity.create_service(name=REMOTE, type=REMOTE)
+    for interface in ("public", "internal", "admin"):
+        connection.identity.create_endpoint(
+            service_id=service.id,
+            interface=interface,
+            url=url,
+            region_id=connection.config.region_name,
+        )
+
+
+def format_files(folder: Path) -> Path:
+    """Small images of every format, usable ones and such as must be refused, and the list of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = ["images:"]
+    for name, made_as, extra, usable in FORMATS:
+        command = ["qemu-img", "create", "-q", "-f", made_as, *extra, name, "1M"]
+        subprocess.run(command, cwd=folder, check=True)
+        disk_format = "vhd" if made_as == "vpc" else made_as
+        lines.append(
+            f"- {{name: {name}, format: {disk_format}, filename: {name}, usable: {str(usable).lower()}}}"
+        )
+    manifest = folder / "manifest.yaml"
+    manifest.write_text("\n".join(lines) + "\n")
+    return manifest
+
+
+def options(connection, images: list[str], real: bool, user: str, web: str) -> dict[str, dict[str, object]]:
     auth = connection.config.auth
     network = next(iter(connection.network.networks(is_router_external=True)))
     extensions = ",".join(extension.alias for extension in connection.network.extensions())
@@ -122,7 +170,12 @@ def options(connection, images: list[str], real: bool, user: str) -> dict[str, d
             "image_ssh_user": user,
             "image_alt_ssh_user": user,
         },
-        "image": dict.fromkeys(("http_image", "http_qcow2_image"), "http://127.0.0.1:18099/tempest.img"),
+        "image": {
+            "http_image": f"http://{web}/tempest.raw",
+            "http_qcow2_image": f"http://{web}/tempest.img",
+            "disk_formats": "raw,qcow2,ami,ari,aki,vhd,vmdk,vdi,iso,vhdx",
+            "image_caching_enabled": "true",
+        },
         "image-feature-enabled": {"import_image": "true", "os_glance_reserved": "true"},
         "network": {
             "public_network_id": network.id,
@@ -144,7 +197,12 @@ def main() -> None:
     out = asked.out.resolve()
     for folder in ("etc", "logs", "locks", "www"):
         (out / folder).mkdir(parents=True, exist_ok=True)
-    tree = options(connection, image_ids(connection, asked.image), bool(asked.image), asked.user)
+    tree = options(connection, image_ids(connection, asked.image), bool(asked.image), asked.user, asked.web)
+    if asked.second:
+        second_image_service(connection, asked.second)
+        tree["image"]["alternate_image_endpoint"] = REMOTE
+    if shutil.which("qemu-img"):
+        tree["image"]["images_manifest_file"] = format_files(out / "formats")
     tree["DEFAULT"] = {"log_dir": out / "logs", "log_file": "tempest.log"}
     tree["oslo_concurrency"] = {"lock_path": out / "locks"}
     for word in asked.set:
@@ -157,6 +215,7 @@ def main() -> None:
     with open(file, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as config:
         written.write(config)
     (out / "www" / "tempest.img").write_bytes(empty_qcow2(SIZE))
+    (out / "www" / "tempest.raw").write_bytes(b"\0" * SIZE)
     tempest = Path(importlib.util.find_spec("tempest").origin).parent
     grouping = r"([^\.]*\.)*"
     words = f"[DEFAULT]\ntest_path={tempest}/test_discover\ntop_dir={tempest}\ngroup_regex={grouping}\n"

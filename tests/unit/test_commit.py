@@ -29,6 +29,7 @@ from monostack.kit.db import (
     stamps,
 )
 from monostack.kit.db.columns import METADATA
+from monostack.kit.db.postgresql import PostgresEngine
 from monostack.kit.db.rows import DiskFull
 from monostack.kit.db.sqlite import SqliteEngine
 from monostack.kit.db.upgrade import expand, missing
@@ -243,6 +244,18 @@ async def test_the_schema_is_expanded_by_comparing(engine):
     assert len(missing(engine, [wider])) == 2
     assert expand(engine, [wider]) == 2
     assert missing(engine, [wider]) == []
+
+
+def test_a_column_that_became_wider_is_widened(postgresql):
+    engine = PostgresEngine(postgresql.database("wider"), SimpleNamespace(clock=Clock()))
+    try:
+        expand(engine, [THINGS])
+        wider = THINGS.to_metadata(sa.MetaData())
+        wider.c.name.type = sa.String(255)
+        assert expand(engine, [wider]) == 1
+        assert missing(engine, [wider]) == missing(engine, [THINGS]) == [], "an older program leaves it so"
+    finally:
+        engine.close()
 
 
 def teardown_module():

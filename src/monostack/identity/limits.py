@@ -158,18 +158,20 @@ def target(request: Request, db: Db) -> dict:
 
 
 def index(request: Request, db: Db) -> dict:
-    """Who is neither administrator nor reader of the system sees the limits of his own project or domain."""
-    found = page(db, LIMITS, request, None, **_mine(request))
+    """Who is neither administrator nor reader of the system sees the limits of his own project, or of his
+    domain and its projects."""
+    found = page(db, LIMITS, request, None, **_mine(request, db))
     return request.list("limits", request.render_all(SHOWN, found), found)
 
 
-def _mine(request: Request) -> dict:
+def _mine(request: Request, db: Db) -> dict:
     caller = request.caller
-    if caller.system or (caller.admin and caller.domain_id is None):
+    if caller.system or caller.admin:
         return {}
-    if caller.domain_id is not None:
-        return {"domain_id": caller.domain_id}
-    return {"project_id": caller.project_id or "none"}
+    if caller.domain_id is None:
+        return {"owner_id": [caller.project_id or "none"]}
+    inside = db.all(PROJECTS, domain_id=caller.domain_id, is_domain=False)
+    return {"owner_id": [caller.domain_id, *(project["id"] for project in inside)]}
 
 
 def show_one(request: Request, db: Db) -> dict:

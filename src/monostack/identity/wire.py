@@ -37,6 +37,7 @@ UNAUTHORIZED = "The request you have made requires authentication."
 
 class IdentityWire(wire.Wire):
     auth_first = False
+    finds_first = True
 
     def finish(self, request: Request, response: Response) -> None:
         response.headers += [("Vary", "X-Auth-Token"), ("x-openstack-request-id", request.id)]

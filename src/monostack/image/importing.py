@@ -27,6 +27,7 @@ from monostack.image import (
     stores,
     upload,
 )
+from monostack.image.formats import Refused
 from monostack.image.imports import FAILED, IMPORTING, OF_NOTHING, TASK
 from monostack.image.stores import STAGING
 from monostack.image.tables import IMAGES, TASKS
@@ -162,6 +163,8 @@ async def _work(job: Job) -> None:
     else:
         if job.image["staged"] is None:
             await _fetch(job)
+        if refused := job.image["staged"].get("refused"):
+            raise Refused(refused)
         if not job.image["staged"].get("ready"):
             await _prepare(job)
         await _bring_all(job, job.image["staged"])

@@ -1,8 +1,9 @@
 """Making a told location the data of an image: asking for its size, and reading it once to know what it is.
 
 With `image.do_secure_hash` data that come with a hash are verified before the image is active; without a told
-hash the image is active at once, and its hashes follow. Data that are not what the image says are refused
-either way. `image.http_retries` is how often a server that does not answer is asked again.
+hash the image is active at once, and its hashes follow: until then it names their algorithm. Data that are
+not what the image says are refused either way. `image.http_retries` is how often a server that does not
+answer is asked again.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from typing import Any
 
 from monostack.image import locations, sink, stores, upload
 from monostack.image.formats import Refused
+from monostack.image.rows import HASH
 
 PAUSE = 0.5
 
@@ -27,6 +29,8 @@ async def work(job) -> None:
             raise stores.Missing("Invalid location: there are no data behind the URL.")
         job.image = await job.write(_located, url, size)
     secure = cloud.settings.image.do_secure_hash
+    if secure:
+        job.image = await job.write(_hashing, expected.get("os_hash_algo", HASH))
     if not expected or not secure:
         job.image = await job.write(_activated, expected)
     if not secure:
@@ -36,6 +40,7 @@ async def work(job) -> None:
     except stores.Unavailable:
         if expected:
             raise
+        job.image = await job.write(_hashing, None)
         return
     except Refused:
         await job.write(_deactivated)
@@ -58,8 +63,8 @@ def _hashed(
 ) -> dict[str, Any]:
     """What is known of the data now that they have been read; raises Refused if they are not as told."""
     filled = sink.Sink(None, upload.look_into(cloud, image))
-    algorithm = expected.get("os_hash_algo", "sha512")
-    other = hashlib.new(algorithm, usedforsecurity=False) if algorithm != "sha512" else None
+    algorithm = expected.get("os_hash_algo", HASH)
+    other = hashlib.new(algorithm, usedforsecurity=False) if algorithm != HASH else None
     for chunk in store.read(url, 0, image["size"]):
         if not alive():
             raise stores.Unavailable("The data are not wanted any more.")
@@ -80,6 +85,11 @@ def _hashed(
 def _located(tx, task, image, url: str, size: int) -> dict:
     locations.add(tx, image, url, size)
     tx.set(image, size=size)
+    return image
+
+
+def _hashing(tx, task, image, algorithm: str | None) -> dict:
+    tx.set(image, os_hash_algo=algorithm)
     return image
 
 

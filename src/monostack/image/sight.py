@@ -1,7 +1,8 @@
 """Who sees which image. What a caller may not see does not exist for him: 404, never 403.
 
 public and community images are seen by all, shared ones by their owner and by members (whether or not they
-have accepted yet), private ones by their owner. Administrators see everything.
+have accepted yet), private ones by their owner. Administrators see everything, with a token of the kind that
+the rules ask for: the system has no images.
 """
 
 from monostack.image.tables import IMAGES, MEMBERS
@@ -46,9 +47,9 @@ def no_image(image_id: str) -> Error:
 
 def find(request, db) -> dict:
     """The image of the path, locked where it is to be changed; raises 404."""
-    image_id = request.path["image_id"]
-    row = get(db, request.caller, image_id, lock=None)
-    if row is None:
+    image_id, caller = request.path["image_id"], request.caller
+    row = get(db, caller, image_id, lock=None)
+    if row is None or not request.cloud.policy("image").check_scope("get_image", caller.credentials):
         raise no_image(image_id)
     return row
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from monostack.image import blobs, quotas, signatures, sink, stores
-from monostack.image.formats import Inspector, Refused
+from monostack.image.formats import Inspector, Patient, Refused
 from monostack.image.sight import no_image
 from monostack.image.stores import STAGING, Unavailable
 from monostack.image.tables import IMAGES
@@ -42,7 +42,8 @@ async def receive(
     store: str | None = None,
     length: int = 0,
 ) -> dict:
-    """Take the data of a queued image; the row: active, or, with STAGING as the store, uploading.
+    """Take the data of a queued image; the row: active, or, with STAGING as the store, uploading. What is
+    wrong with staged data is noted, and fails their import.
 
     Raises Error in words, and the image is queued again. `write` runs a function in a transaction (the
     engine's by default); `finished` is called before the last one. `length` is how many bytes are announced,
@@ -52,14 +53,18 @@ async def receive(
     token, store = ids.new_uuid(), store or stores.of(cloud).default_name
     row = await write(claim, image_id, token, store, length)
 
+    staged = store == STAGING
+
     async def end(found: dict) -> dict:
         if finished is not None:
             finished()
-        return await write(keep_staged if store == STAGING else activate, image_id, token, found)
+        if staged:
+            return await write(keep_staged, image_id, token, found | {"refused": inspector.refused})
+        return await write(activate, image_id, token, found)
 
     try:
-        inspector = look_into(cloud, row, staged=store == STAGING)
-        verifier = None if store == STAGING else signatures.verifier(cloud, row)
+        inspector = look_into(cloud, row, staged, Patient if staged else Inspector)
+        verifier = None if staged else signatures.verifier(cloud, row)
         renew = partial(cloud.engine.write, _renew, image_id, token)
         return await end(await fill(cloud, image_id, token, store, chunks, renew, inspector, verifier))
     except BaseException as reason:
@@ -67,10 +72,10 @@ async def receive(
         raise_told(_overtaken(image_id) if isinstance(reason, stores.Missing) else reason)
 
 
-def look_into(cloud, row: dict, staged: bool = False) -> Inspector:
+def look_into(cloud, row: dict, staged: bool = False, kind: type[Inspector] = Inspector) -> Inspector:
     """What looks at data of this image. Staged data may be compressed and are looked at when they are not."""
     settings = cloud.settings.image
-    inspector = Inspector(row["disk_format"], row["container_format"])
+    inspector = kind(row["disk_format"], row["container_format"])
     if not settings.enforce_format or (staged and "image_decompression" in settings.import_plugins):
         inspector.looks = False
     return inspector
@@ -213,7 +218,8 @@ def _adopted(tx, image_id: str, token: str, made: str, found: dict, then: Callab
 
 
 def keep_staged(tx, image_id: str, token: str, found: dict) -> dict:
-    """The data are whole and wait for their import."""
+    """The data are whole and wait for their import. Those that may not become an image wait too: it is the
+    import that says what is wrong with data, whichever way they came."""
     row = tx.one(IMAGES, id=image_id, upload=token, missing=_overtaken(image_id))
     if not blobs.end(tx, token, blobs.STAGED, found["size"]):
         raise _overtaken(image_id)

@@ -68,6 +68,7 @@ def too_large(message: str) -> Error:
 class ImageWire(Wire):
     """The image service's dialect."""
 
+    finds_first = True
     max_limit = MAX_LIMIT
     default_limit = DEFAULT_LIMIT
     body_limit = 4 << 20

@@ -248,6 +248,8 @@ class App:
         if routes is None:
             return wire.no_method(request, sorted(methods))
         request.version = wire.negotiate(request)
+        if all(route.since > request.version for route in routes):
+            return wire.no_version(request, routes)
         raw = routes[0].raw
         if not raw:
             request.body = await self._body(request, wire)
@@ -366,11 +368,13 @@ def _judge(db, request: Request) -> None:
     policy = request.cloud.policy(request.service.name)
     credentials = request.caller.credentials
     rule = route.rule if route.rule_of is None else route.rule_of(request, db)
-    if route.scope and not policy.check_scope(rule, credentials):
-        raise request.service.wire.denied(request, rule)
+    wire = request.service.wire
+    right_kind = not route.scope or policy.check_scope(rule, credentials)
+    if not right_kind and not wire.finds_first:
+        raise wire.denied(request, rule)
     target = request.caller.own if route.target is None else route.target(request, db)
-    if not policy.allowed(rule, credentials, target):
-        raise request.service.wire.denied(request, rule)
+    if not right_kind or not policy.allowed(rule, credentials, target):
+        raise wire.denied(request, rule)
 
 
 def _judged(db, handler, request: Request) -> Any:

@@ -19,7 +19,7 @@ EVENTS = Table(
     Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("at", Time),
     Column("kind", String(128)),
-    Column("resource_id", String(64)),
+    Column("resource_id", String(255)),  # also names: of resource classes, traits, definitions
     Column("request_id", String(64)),
     Column("project_id", String(64)),
     Column("user_id", String(64)),

@@ -39,6 +39,8 @@ class Wire:
     body_limit: int = 114688
     auth_first = True
     """Whether a missing token is told (401) before an unknown path (404)."""
+    finds_first = False
+    """Whether what the path names is looked for (404) before the token's kind is judged (403)."""
     version_type = ""
     """The service type in OpenStack-API-Version."""
     json_types: tuple[str, ...] = ("application/json",)

@@ -35,6 +35,13 @@ BUMP = query(
     .where(PROVIDERS.c.id == sa.bindparam("provider"))
     .values(generation=PROVIDERS.c.generation + 1, updated_at=sa.bindparam("now"))
 )
+TOUCH = query(
+    sa.update(PROVIDERS)
+    .where(PROVIDERS.c.id == sa.bindparam("provider"))
+    .values(updated_at=sa.bindparam("now"))
+)
+"""What is given back leaves the generation as it is, so nobody's view of a provider grows old by it; the kept
+picture of the providers goes by the time, too."""
 
 
 def claim(
@@ -77,8 +84,11 @@ def add_consumer(
     )
 
 
-def take(tx, consumer: str, had: Mapping[str, Amounts], wanted: Mapping[str, Amounts]) -> None:
-    """Change what a consumer holds from `had` to `wanted`; raises NoRoom before anything is written."""
+def take(
+    tx, consumer: str, had: Mapping[str, Amounts], wanted: Mapping[str, Amounts], counted: bool = True
+) -> None:
+    """Change what a consumer holds from `had` to `wanted`; raises NoRoom before anything is written. It is
+    `counted` as a change of each provider that something is wanted of, unless the caller does that."""
     changes = _changes(had, wanted)
     needed = sorted({provider for provider, *_ in changes})
     inventories = {}
@@ -90,7 +100,14 @@ def take(tx, consumer: str, had: Mapping[str, Amounts], wanted: Mapping[str, Amo
             _check(tx, inventories.get((provider, resource_class)), provider, resource_class, before, amount)
     for provider, resource_class, before, amount in changes:
         _change(tx, consumer, provider, resource_class, before, amount)
-    for provider in needed:
+    changed = {provider for provider in wanted if wanted[provider]} if counted else set()
+    for provider in sorted(changed.union(needed)):
+        tx.execute(BUMP if provider in changed else TOUCH, provider=provider, now=tx.now)
+
+
+def count(tx, providers: Iterable[str]) -> None:
+    """Count one change of each provider."""
+    for provider in sorted(set(providers)):
         tx.execute(BUMP, provider=provider, now=tx.now)
 
 
@@ -104,7 +121,7 @@ def give(tx, consumer: str) -> None:
     if rows:
         tx.delete_all(ALLOCATIONS, consumer_id=consumer)
     for provider in sorted({row["provider_id"] for row in rows}):
-        tx.execute(BUMP, provider=provider, now=tx.now)
+        tx.execute(TOUCH, provider=provider, now=tx.now)
 
 
 def _changes(had: Mapping[str, Amounts], wanted: Mapping[str, Amounts]) -> list[tuple[str, str, int, int]]:
@@ -144,6 +161,17 @@ def _check(
     if amount > before and inventory["used"] + amount - before > inventory["capacity"]:
         free = inventory["capacity"] - inventory["used"] + before
         raise _full(tx, provider, resource_class, amount, free, inventory["capacity"])
+
+
+def judge_again(tx, holds: Held) -> None:
+    """Raise NoRoom for what a consumer holds of inventories that have changed and would not give it now."""
+    for provider, amounts in holds.items():
+        for resource_class, amount in amounts.items():
+            inventory = tx.one(INVENTORIES, provider_id=provider, resource_class=resource_class)
+            _check(tx, inventory, provider, resource_class, amount, amount)
+            free = inventory["capacity"] - inventory["used"] + amount
+            if free < amount:
+                raise _full(tx, provider, resource_class, amount, free, inventory["capacity"])
 
 
 def _full(tx, provider: str, resource_class: str, amount: int, free: int, capacity: int) -> NoRoom:

@@ -14,6 +14,7 @@ from monostack.kit.wire import Wire
 FIRST: Version = (1, 0)
 LATEST: Version = (1, 39)
 UNDEFINED = "placement.undefined_code"
+CODES_SINCE: Version = (1, 23)
 
 TITLES = {
     400: "Bad Request",
@@ -46,6 +47,17 @@ BEGINNINGS = {
 }
 
 
+def _takes_json(accept: str | None) -> bool:
+    """Whether a client takes what placement has: no header takes everything, and so does an empty one."""
+    ranges = [part.split(";") for part in (accept or "*/*").split(",")]
+    taken = [kind.strip().lower() for kind, *rest in ranges if not _refused(rest)]
+    return any(kind in ("*/*", "application/*", "application/json") for kind in taken)
+
+
+def _refused(parameters: list[str]) -> bool:
+    return any(each.strip().rstrip("0") in ("q=", "q=0.") for each in parameters)
+
+
 def bad_value(message: str) -> Error:
     """A query that makes no sense."""
     return Error(400, "placement.query.bad_value", message)
@@ -64,6 +76,13 @@ class PlacementWire(Wire):
     version_type = "placement"
 
     def negotiate(self, request) -> Version:
+        version = self._version(request)
+        if request.method == "GET" and request.full_path != "/" and not _takes_json(request.header("accept")):
+            request.version = version
+            raise Error(406, UNDEFINED, "Only application/json is provided")
+        return version
+
+    def _version(self, request) -> Version:
         asked = self._asked(request)
         if asked is None:
             return FIRST
@@ -110,17 +129,19 @@ class PlacementWire(Wire):
         beginning = BEGINNINGS.get(error.code, title)
         end = "" if error.code == 406 else "  "
         one = {"status": error.code, "title": title, "detail": f"{beginning}\n\n {error.message}{end}"}
-        if request.version >= (1, 23):
+        if request.version >= CODES_SINCE:
             one["code"] = error.type if error.type.startswith("placement.") else UNDEFINED
         one["request_id"] = request.id
-        if error.code == 406:
+        if error.code == 406 and request.version == (0, 0):
             one |= {"max_version": "1.39", "min_version": "1.0"}
         return Response(error.code, {"errors": [one]}, list(error.extra.get("headers", ())))
 
     def no_route(self, request) -> Response:
+        request.version = self._version(request)
         return self._bare(request, 404, BEGINNINGS[404] + "\n\n   ")
 
     def no_method(self, request, allowed: list[str]) -> Response:
+        request.version = self._version(request)
         words = (
             f"The method {request.method} is not allowed for this resource. \n\n "
             "The method specified is not allowed for this resource."
@@ -137,7 +158,10 @@ class PlacementWire(Wire):
     def _bare(
         self, request, status: int, detail: str, headers: list[tuple[str, str]] | None = None
     ) -> Response:
-        one = {"status": status, "title": TITLES[status], "detail": detail, "request_id": request.id}
+        one = {"status": status, "title": TITLES[status], "detail": detail}
+        if request.version >= CODES_SINCE:
+            one["code"] = UNDEFINED
+        one["request_id"] = request.id
         return Response(status, {"errors": [one]}, headers)
 
     def denied(self, request, rule: str) -> Error:

@@ -107,6 +107,13 @@ def test_one_sees_and_makes_ones_own_only(world, admin, demo, user, found):
         demo.delete(f"/users/{user}/credentials/OS-EC2/{access}"),
     ):
         assert answer.status_code == 403, "whose it is decides, not whose path it is asked by"
+    for answer in (
+        demo.get(f"/users/{boss}/credentials/OS-EC2/nope"),
+        demo.delete(f"/users/{boss}/credentials/OS-EC2/nope"),
+    ):
+        assert answer.status_code == 404, "what is not there is nobody's"
+    assert admin.get(f"/users/{user}/credentials/OS-EC2/{access}").json()["credential"]["user_id"] == boss
+    assert admin.delete(f"/users/{user}/credentials/OS-EC2/{access}").status_code == 204
 
 
 def test_they_go_with_their_user(admin, make):

@@ -110,6 +110,8 @@ def test_who_sees_what(admin, demo, domain_with):
         assert client.post("/domains", json={"domain": {"name": "x"}}).status_code == 403
         assert client.patch(f"/domains/{domain['id']}", json={"domain": {"name": "x"}}).status_code == 403
         assert client.delete(f"/domains/{domain['id']}").status_code == 403
+        assert client.patch("/domains/nope", json={"domain": {"name": "x"}}).status_code == 404
+        assert client.delete("/domains/nope").status_code == 404
 
 
 def test_a_domain_is_a_project_too(admin, make):

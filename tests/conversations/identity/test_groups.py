@@ -87,3 +87,21 @@ def test_who_may(demo, domain_with, make, found):
     assert client.get(f"/groups/{elsewhere}").status_code == 403
     assert client.delete(f"/groups/{elsewhere}").status_code == 403
     assert client.delete(f"/groups/{group['id']}").status_code == 204
+
+
+def test_a_domains_token_shows_that_domains_groups_and_members(admin, make, domain_with):
+    domain, user, client = domain_with("reader")
+    own, other = (make("group", name="g", domain_id=id)["id"] for id in (domain["id"], "default"))  # noqa: A001
+    stranger = make("user", name="stranger")["id"]
+    for group in (own, other):
+        for member in (user["id"], stranger):
+            assert admin.put(f"/groups/{group}/users/{member}").status_code == 204
+    assert [each["id"] for each in client.get(f"/groups/{own}/users").json()["users"]] == [user["id"]]
+    assert [each["id"] for each in client.get(f"/users/{user['id']}/groups").json()["groups"]] == [own]
+    assert len(admin.get(f"/groups/{own}/users").json()["users"]) == 2
+    assert len(admin.get(f"/users/{user['id']}/groups").json()["groups"]) == 2
+
+
+def test_a_group_that_is_not_there_is_404_to_whoever_would_delete_it(demo, admin, make):
+    assert demo.delete("/groups/nope").status_code == admin.delete("/groups/nope").status_code == 404
+    assert demo.delete(f"/groups/{make('group', name='g')['id']}").status_code == 403

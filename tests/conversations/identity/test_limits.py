@@ -126,6 +126,21 @@ def test_who_sees_what(admin, demo, service, registered, found):
         assert answer.status_code == 403
 
 
+@pytest.mark.parametrize("role", ["reader", "manager"])
+def test_in_a_domain_one_sees_its_limits_and_its_projects(
+    admin, service, registered, make, domain_with, role
+):
+    domain, _, client = domain_with(role)
+    project = make("project", name="p", domain_id=domain["id"])["id"]
+    owners = ({"domain_id": domain["id"]}, {"project_id": project}, {"domain_id": "default"})
+    bodies = [limit(service, **owner) for owner in owners]
+    made = [admin.post("/limits", json=body).json()["limits"][0]["id"] for body in bodies]
+    seen = client.get("/limits").json()["limits"]
+    assert {each["id"] for each in seen} == set(made[:2])
+    seen = client.get("/limits", params={"project_id": project}).json()["limits"]
+    assert [each["id"] for each in seen] == made[1:2]
+
+
 def test_limits_go_with_their_project_and_service(admin, service, registered, make):
     project = make("project", name="p")["id"]
     made = admin.post("/limits", json=limit(service, project_id=project)).json()["limits"][0]

@@ -300,3 +300,21 @@ def test_a_queued_image_cannot_be_deactivated(demo, make):
 def test_an_image_without_an_id_is_404_and_not_the_list(demo):
     assert demo.get("/images/").status_code == 404
     assert demo.delete("/images/").status_code == 404
+
+
+def test_the_system_has_no_images(world, admin, make):
+    system = world.api("image", "admin", scope={"system": {"all": True}})
+    image = make(admin, b"data", visibility="public")["id"]
+    kind = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+    patch = [{"op": "replace", "path": "/name", "value": "x"}]
+    for answer in (
+        system.get(f"/images/{image}"),
+        system.patch(f"/images/{image}", json=patch, headers=kind),
+        system.get(f"/images/{image}/file"),
+        system.put(f"/images/{image}/tags/t"),
+        system.post(f"/images/{image}/actions/deactivate"),
+        system.delete(f"/images/{image}"),
+    ):
+        assert answer.status_code == 404
+    assert system.post("/images", json={"name": "x"}).status_code == 403
+    assert admin.get(f"/images/{image}").json()["status"] == "active"

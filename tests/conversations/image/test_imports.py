@@ -90,10 +90,20 @@ def test_an_import_without_staged_data_is_409(demo, make):
     assert begin(demo, make(demo)["id"], "glance-direct").status_code == 409
 
 
-def test_data_are_staged_once_and_looked_into(demo, make):
+@pytest.mark.parametrize("size", [8, 3 << 20])
+def test_staged_data_that_are_not_what_they_are_declared_fail_their_import(demo, make, size):
     image = make(demo, None, disk_format="qcow2")["id"]
-    assert stage(demo, image, b"no qcow2").status_code == 400
-    assert demo.get(f"/images/{image}").json()["status"] == "queued"
+    assert stage(demo, image, b"no qcow2".ljust(size, b"\0")).status_code == 204
+    assert demo.get(f"/images/{image}").json()["status"] == "uploading"
+    assert begin(demo, image, "glance-direct").status_code == 202
+    found = wait(demo, image, "queued")
+    assert (found["size"], found["os_hash_value"], found["os_glance_failed_import"]) == (None, None, "fs")
+    task = demo.get(f"/images/{image}/tasks").json()["tasks"][0]
+    assert task["status"] == "failure" and "declared as qcow2" in task["message"]
+    assert stage(demo, image, b"again").status_code == 204
+
+
+def test_data_are_staged_once(demo, make):
     image = make(demo, None)["id"]
     assert stage(demo, image, b"one").status_code == 204
     assert stage(demo, image, b"two").status_code == 409

@@ -11,7 +11,7 @@ import pytest
 from tests.conversations.image.web import Web
 
 from monostack import testing
-from monostack.image import locating
+from monostack.image import locating, stores
 
 DATA = b"far away data " * 1000
 
@@ -94,6 +94,37 @@ def test_told_hashes_must_fit(demo, make, web, algorithm):
     assert demo.post(f"/images/{image}/locations", json=body).status_code == 202
     found = settled(demo, image)
     assert (found["status"], found["os_hash_algo"]) == ("active", algorithm)
+
+
+@pytest.mark.parametrize(("known", "status"), [(None, "active"), ("sha256", "importing")])
+def test_while_data_are_hashed_the_image_names_the_algorithm(demo, make, web, known, status):
+    image = make(demo, None)["id"]
+    body = {"url": f"{web.url}/data"} | ({"validation_data": told(DATA, known)} if known else {})
+    web.may_answer.clear()
+    try:
+        demo.post(f"/images/{image}/locations", json=body)
+        deadline = time.time() + 5
+        while not [each for each in web.asked if each[0] == "GET"] and time.time() < deadline:
+            time.sleep(0.02)
+        found = demo.get(f"/images/{image}").json()
+    finally:
+        web.may_answer.set()
+    assert (found["status"], found["os_hash_algo"]) == (status, known or "sha512")
+    assert (found["os_hash_value"], found["checksum"]) == (None, None)
+    assert settled(demo, image)["os_hash_value"] == told(DATA, known or "sha512")["os_hash_value"]
+
+
+def test_an_image_whose_data_cannot_be_hashed_names_no_algorithm(demo, make, web, world, monkeypatch):
+    image = make(demo, None)["id"]
+    asked = stores.of(world.cloud.cloud).need("web")
+
+    def away(*_):
+        raise stores.Unavailable("away")
+
+    monkeypatch.setattr(asked, "read", away)
+    demo.post(f"/images/{image}/locations", json={"url": f"{web.url}/data"})
+    found = settled(demo, image)
+    assert (found["status"], found["os_hash_algo"], found["os_hash_value"]) == ("active", None, None)
 
 
 def test_data_that_come_instead_of_a_wrong_location_stand_alone(demo, make, put, web):

@@ -205,6 +205,24 @@ def test_resource_types(admin, mine):
     assert admin.delete(mine + "/resource_types/OS::Nova::Flavor").status_code == 404
 
 
+def test_resource_types_that_a_namespace_is_meant_for_are_listed(admin, demo, mine):
+    admin.post(mine + "/resource_types", json={"name": "My::Thing"}).raise_for_status()
+    listed = [each["name"] for each in demo.get("/metadefs/resource_types").json()["resource_types"]]
+    assert listed.count("OS::Glance::Image") == listed.count("My::Thing") == 1
+
+
+def test_names_may_be_as_long_as_they_are_kept(admin):
+    name = "n" * 80
+    assert admin.post(PATH, json={"namespace": name}).status_code == 201
+    path = f"{PATH}/{name}"
+    for kind, body in (("objects", {}), ("properties", FAST), ("resource_types", {})):
+        assert admin.post(f"{path}/{kind}", json=body | {"name": name}).status_code == 201, kind
+        assert admin.delete(f"{path}/{kind}/{name}").status_code == 204, kind
+    assert admin.post(f"{path}/tags/{name}").status_code == 201
+    assert admin.delete(f"{path}/tags/{name}").status_code == 204
+    assert admin.delete(path).status_code == 204
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [

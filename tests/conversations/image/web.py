@@ -7,11 +7,13 @@ import threading
 
 
 class Web:
-    """What it has, by path, may be changed; `asked` lists the requests."""
+    """What it has, by path, may be changed; `asked` lists the requests; data wait for `may_answer`."""
 
     def __init__(self) -> None:
         self.has: dict[str, bytes] = {}
         self.failing = 0
+        self.may_answer = threading.Event()
+        self.may_answer.set()
         self.asked: list[tuple[str, str, dict]] = []
         outer = self
 
@@ -43,7 +45,7 @@ class Web:
         handler.send_response(200)
         handler.send_header("Content-Length", str(len(data)))
         handler.end_headers()
-        if body:
+        if body and self.may_answer.wait(10):
             handler.wfile.write(data)
 
     def stop(self) -> None:

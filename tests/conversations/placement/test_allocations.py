@@ -224,6 +224,7 @@ def test_candidates_respect_traits_and_the_limit(placement, host):
 
     assert hosts() == [host, other]
     assert hosts(limit="1") == [host]
+    assert len(hosts(limit=["9", "1"])) == 2
     assert hosts(required="!COMPUTE_STATUS_DISABLED") == [host]
     assert hosts(required="COMPUTE_STATUS_DISABLED") == [other]
     assert hosts(root_required="COMPUTE_STATUS_DISABLED") == [other]
@@ -327,6 +328,7 @@ def test_every_change_is_seen_by_the_next_question(placement, host):
         {"resources": "NOPE"},
         {"resources": "NOPE:1"},
         {"resources": "VCPU:1", "limit": "0"},
+        {"resources": "VCPU:1", "root_required": "HW_CPU_X86_AVX,!HW_CPU_X86_AVX"},
         {"resources": "VCPU:1", "required": "NOPE"},
         {"required": "HW_CPU_X86_AVX"},
         {"resources": "VCPU:1", "x": "1"},
@@ -339,3 +341,21 @@ def test_every_change_is_seen_by_the_next_question(placement, host):
 def test_bad_questions_are_400(placement, query):
     answer = placement.at(LATEST, "GET", "/allocation_candidates", params=query)
     assert answer.status_code == 400, answer.text
+
+
+def test_what_is_given_back_leaves_the_generation_as_it_is(placement, host):
+    server, path = str(uuid.uuid4()), f"/resource_providers/{host}"
+    body = {
+        "allocations": {host: {"resources": {"VCPU": 8}}},
+        "project_id": "p",
+        "user_id": "u",
+        "consumer_generation": None,
+        "consumer_type": "INSTANCE",
+    }
+    assert placement.at(LATEST, "PUT", f"/allocations/{server}", json=body).status_code == 204
+    before = placement.at(LATEST, "GET", path).json()["generation"]
+    assert candidates(placement, resources="VCPU:9")["allocation_requests"] == []
+    assert placement.at(LATEST, "DELETE", f"/allocations/{server}").status_code == 204
+    assert placement.at(LATEST, "GET", path).json()["generation"] == before
+    found = candidates(placement, resources="VCPU:8")
+    assert found["provider_summaries"][host]["resources"]["VCPU"]["used"] == 0

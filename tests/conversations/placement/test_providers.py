@@ -2,6 +2,8 @@
 
 import uuid
 
+import pytest
+
 LATEST = "1.39"
 LINKS = ["self", "inventories", "usages", "aggregates", "traits", "allocations"]
 
@@ -206,3 +208,54 @@ def test_what_came_later_is_404_for_an_older_version(placement, host):
     assert placement.at("1.0", "GET", f"/resource_providers/{host}/traits").status_code == 404
     assert placement.at("1.0", "GET", "/resource_classes").status_code == 404
     assert placement.at("1.9", "GET", "/allocation_candidates?resources=VCPU:1").status_code == 404
+
+
+def test_the_root_is_dated_from_1_15_on(world):
+    root = world.api("placement", user=None)
+    assert "Last-Modified" not in root.at("1.14", "GET", "/").headers
+    answer = root.at("1.15", "GET", "/")
+    assert answer.headers["Cache-Control"] == "no-cache" and "Last-Modified" in answer.headers
+
+
+def test_an_unknown_path_speaks_the_version_that_was_asked_for(placement):
+    answer = placement.at("1.23", "GET", "/nothing/here")
+    assert (answer.status_code, answer.headers["openstack-api-version"]) == (404, "placement 1.23")
+    assert answer.json()["errors"][0]["code"] == "placement.undefined_code"
+    assert "code" not in placement.at("1.22", "GET", "/nothing/here").json()["errors"][0]
+    assert placement.at("1.23", "PATCH", "/resource_providers").json()["errors"][0]["code"]
+    assert placement.at("1.99", "GET", "/nothing/here").status_code == 406
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("text/plain", 406),
+        ("application/json;q=0, text/html", 406),
+        ("text/html, */*;q=0.1", 200),
+        ("Application/JSON; charset=utf-8", 200),
+        ("application/*", 200),
+    ],
+)
+def test_who_does_not_take_json_gets_406(placement, accept, status):
+    answer = placement.at(LATEST, "GET", "/resource_providers", headers={"Accept": accept})
+    assert answer.status_code == status
+    if status == 406:
+        assert "max_version" not in answer.json()["errors"][0], "it is not the version that is refused"
+    assert placement.at(LATEST, "GET", "/", headers={"Accept": accept}).status_code == 200
+
+
+def test_what_a_version_does_not_have_is_404_before_its_body_is_looked_at(placement):
+    answer = placement.at(
+        "1.1", "POST", "/resource_classes", content=b"x", headers={"Content-Type": "text/plain"}
+    )
+    assert answer.status_code == 404
+
+
+def test_up_to_1_38_the_last_required_counts(placement):
+    placement.at(LATEST, "PUT", "/traits/CUSTOM_A").raise_for_status()
+    host = placement.at(LATEST, "POST", "/resource_providers", json={"name": "host"}).json()["uuid"]
+    traits = {"traits": ["CUSTOM_A"], "resource_provider_generation": 0}
+    placement.at(LATEST, "PUT", f"/resource_providers/{host}/traits", json=traits).raise_for_status()
+    path = "/resource_providers?required=HW_CPU_X86_AVX2&required=CUSTOM_A"
+    assert len(placement.at("1.38", "GET", path).json()["resource_providers"]) == 1
+    assert placement.at("1.39", "GET", path).json()["resource_providers"] == []

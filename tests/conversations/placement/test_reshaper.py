@@ -81,7 +81,19 @@ def test_an_old_generation_is_409_and_an_unknown_provider_400(service, moving):
     body["inventories"][cell]["resource_provider_generation"] = 5
     assert service.at("1.39", "POST", "/reshaper", json=body).status_code == 409
     body["inventories"][str(uuid.uuid4())] = body["inventories"].pop(cell)
-    assert service.at("1.39", "POST", "/reshaper", json=body).status_code == 400
+    answer = service.at("1.39", "POST", "/reshaper", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["code"] == "placement.resource_provider.not_found"
+
+
+@pytest.mark.parametrize("change", [{"max_unit": 50}, {"step_size": 7}, {"total": 99}])
+def test_what_stays_as_it_was_must_fit_the_new_inventory(placement, service, moving, change):
+    host, cell, server, body = moving
+    assert body["allocations"][server]["allocations"][host]["resources"] == {"MEMORY_MB": 100}
+    body["inventories"][host]["inventories"]["MEMORY_MB"] |= change
+    assert service.at("1.39", "POST", "/reshaper", json=body).status_code == 409
+    assert usages(placement, host) == {"VCPU": 8, "MEMORY_MB": 100}
+    assert usages(placement, cell) == {}
 
 
 def test_only_a_service_reshapes_and_only_from_1_30_on(placement, service, moving):

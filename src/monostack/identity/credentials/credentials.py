@@ -134,12 +134,10 @@ def find(db: Db, id: str) -> Row:  # noqa: A002 - the field's word
 
 
 def ec2_target(request: Request, db: Db) -> dict:
-    """What the rules on a user's EC2 pairs look at: whose the pair is, or, where there is none, the user of
-    the path."""
-    user_id = owner_id = request.path["user_id"]
-    if "access" in request.path:
-        row = db.one(CREDENTIALS, id=digest(request.path["access"]), type=EC2, lock=False)
-        owner_id = row["user_id"] if row else user_id
+    """What the rules on a user's EC2 pairs look at: whose the pair is, whoever the path names; 404 for a pair
+    that is not there comes before the judgement."""
+    user_id = request.path["user_id"]
+    owner_id = _find_pair(request, db)["user_id"] if "access" in request.path else user_id
     return {"user_id": user_id} | _target_of(owner_id)
 
 
@@ -184,7 +182,7 @@ def ec2_delete(request: Request, tx: Tx) -> None:
 def _find_pair(request: Request, db: Db) -> Row:
     row_id = digest(request.path["access"])
     absent = missing("credential", row_id)
-    return db.one(CREDENTIALS, id=row_id, user_id=request.path["user_id"], type=EC2, missing=absent)
+    return db.one(CREDENTIALS, id=row_id, type=EC2, missing=absent)
 
 
 def _pair(request: Request, row: Row) -> dict:

@@ -65,6 +65,11 @@ def target(request: Request, db: Db) -> dict:
     return {"target.domain.id": request.path["domain_id"]}
 
 
+def there(request: Request, db: Db) -> dict:
+    """The domain that is to be changed. Whoever names one that is not there hears so, before he is judged."""
+    return {"target.domain.id": find(db, request.path["domain_id"])["id"]}
+
+
 def own(request: Request, db: Db) -> dict:
     """What a list is judged on: the domain of a token for a domain."""
     return {"target.domain.id": request.caller.domain_id}
@@ -201,7 +206,7 @@ ROUTES = (
         "/domains/{domain_id}",
         update,
         "identity:update_domain",
-        target=target,
+        target=there,
         body="domains.update",
         event="identity.domain.updated",
     ),
@@ -210,7 +215,7 @@ ROUTES = (
         "/domains/{domain_id}",
         delete,
         "identity:delete_domain",
-        target=target,
+        target=there,
         event="identity.domain.deleted",
     ),
 )

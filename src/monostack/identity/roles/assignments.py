@@ -67,7 +67,8 @@ class Door:
     def give(self, request: Request, tx: Tx) -> Response:
         where = self._where(request, tx)
         role = roles.find(tx, request.path["role_id"])
-        self._check_domain(tx, role, where["target_id"])
+        if self.target == "project":
+            self._check_domain(tx, role, where["target_id"])
         request.subject = where["actor_id"]
         request.event_details = {
             "role_id": role["id"],
@@ -123,17 +124,10 @@ class Door:
         return db.one(ASSIGNMENTS, role_id=role_id, missing=Error(404, "NotFound", words), **where)
 
     def _check_domain(self, tx: Tx, role: Row, target_id: str) -> None:
-        """A domain's own role can only be given in that domain."""
-        if not role["domain_id"]:
-            return
-        home = target_id
-        if self.target == "project":
-            home = projects.find(tx, target_id)["domain_id"]
-        if home != role["domain_id"]:
-            words = (
-                f"{self.target.capitalize()} {target_id} must be in the same domain as the role "
-                f"{role['id']} being assigned."
-            )
+        """On projects a domain's own role can only be given in that domain. On any domain it may be given: no
+        token has it, only what it implies."""
+        if role["domain_id"] and projects.find(tx, target_id)["domain_id"] != role["domain_id"]:
+            words = f"Project {target_id} must be in the same domain as the role {role['id']} being assigned."
             raise Error(403, "Forbidden", words)
 
 

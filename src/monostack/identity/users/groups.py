@@ -63,6 +63,11 @@ def target(request: Request, db: Db) -> dict:
     return out
 
 
+def there(request: Request, db: Db) -> dict:
+    """The group that is to be deleted. Whoever names one that is not there hears so, before he is judged."""
+    return target_of(find(db, request.path["group_id"]))
+
+
 def target_of(row: Row | None) -> dict:
     return {} if row is None else {"target.group.id": row["id"], "target.group.domain_id": row["domain_id"]}
 
@@ -136,8 +141,14 @@ async def members(request: Request, ctx: Context) -> dict:
     return await ctx.read(_members, request)
 
 
+def _seen(request: Request, rows: list[Row]) -> list[Row]:
+    """Those of a list that the token shows: one for a domain shows that domain's."""
+    domain_id = request.caller.domain_id
+    return [row for row in rows if row["domain_id"] == domain_id] if domain_id else rows
+
+
 def _members(db: Db, request: Request) -> dict:
-    found = cut(db.run(_MEMBERS, group_id=request.path["group_id"]), request)
+    found = cut(_seen(request, db.run(_MEMBERS, group_id=request.path["group_id"])), request)
     return request.list("users", show_all(request, users.SHOWN, found), found)
 
 
@@ -187,7 +198,8 @@ def _of_user(db: Db, request: Request) -> dict:
     ours = db.run(_OF_USER, user_id=user_id)
     known = {row["id"] for row in ours}
     said = {row["id"]: row for row in people.expiring_groups(db, user_id) if row["id"] not in known}
-    found = cut(sorted([*ours, *said.values()], key=lambda row: row["id"]), request)
+    rows = _seen(request, [*ours, *said.values()])
+    found = cut(sorted(rows, key=lambda row: row["id"]), request)
     return request.list("groups", show_all(request, OF_USER, found), found)
 
 
@@ -221,7 +233,7 @@ ROUTES = (
         "/groups/{group_id}",
         delete,
         "identity:delete_group",
-        target=target,
+        target=there,
         event="identity.group.deleted",
     ),
     Route(

@@ -169,7 +169,10 @@ def delete(request, tx):
 
 
 def resource_types(request, db):
-    return {"resource_types": [{"name": name} for name in definitions.RESOURCE_TYPES]}
+    """Those that everybody knows, then those that somebody's namespace is meant for besides."""
+    meant = {row["name"] for row in db.all(DEFINITIONS, kind=RESOURCE_TYPE)}
+    names = [*definitions.RESOURCE_TYPES, *sorted(meant - set(definitions.RESOURCE_TYPES))]
+    return {"resource_types": [{"name": name} for name in names]}
 
 
 PATH = "/v2/metadefs/namespaces"

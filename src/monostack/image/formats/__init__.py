@@ -11,7 +11,7 @@ Containers (ova, docker, compressed ...) are archives: they are not looked into 
 from monostack.image.formats import others, qcow2, virtual_pc, vmdk
 from monostack.image.formats.found import Found, Refused
 
-__all__ = ["Found", "Inspector", "Refused"]
+__all__ = ["Found", "Inspector", "Patient", "Refused"]
 
 HEAD = 1 << 20
 TAIL = 3 * 512
@@ -21,6 +21,9 @@ RAW = ("raw", "ami", "ari", "aki")
 
 class Inspector:
     """Looks at data as they pass. `feed` and `finish` raise Refused."""
+
+    refused: str | None = None
+    """What is wrong with the data, where that is only noted."""
 
     def __init__(self, disk_format: str, container_format: str) -> None:
         self.disk_format = disk_format
@@ -129,3 +132,23 @@ class Inspector:
             f"The image is declared as {self.disk_format}, but its data are {told}. Declare the format that "
             "the data have."
         )
+
+
+class Patient(Inspector):
+    """Refuses nothing: what is wrong with the data stands in `refused` at the end."""
+
+    def feed(self, chunk: bytes) -> None:
+        try:
+            super().feed(chunk)
+        except Refused as reason:
+            self._refuse(reason)
+
+    def finish(self) -> int | None:
+        try:
+            return super().finish()
+        except Refused as reason:
+            self._refuse(reason)
+            return None
+
+    def _refuse(self, reason: Refused) -> None:
+        self.refused, self.looks = str(reason), False

@@ -282,20 +282,21 @@ class PostgresEngine:
             for statement in statements:
                 raw.execute(statement)
 
-    def columns(self) -> dict[str, set[str]]:
-        """What the database has: table -> names of columns (indexes under the key "index:NAME")."""
+    def columns(self) -> dict[str, dict[str, int | None]]:
+        """What the database has: table -> names of columns and how many characters they take (indexes under
+        the key "index:NAME")."""
         raw = self._connection().open()
-        out: dict[str, set[str]] = {}
+        out: dict[str, dict[str, int | None]] = {}
         found = raw.execute(
-            "select table_name, column_name from information_schema.columns "
+            "select table_name, column_name, character_maximum_length from information_schema.columns "
             "where table_schema = current_schema()"
         ).fetchall()
-        for table, column in found:
-            out.setdefault(table, set()).add(column)
+        for table, column, width in found:
+            out.setdefault(table, {})[column] = width
         for (name,) in raw.execute(
             "select indexname from pg_indexes where schemaname = current_schema()"
         ).fetchall():
-            out["index:" + name] = set()
+            out["index:" + name] = {}
         return out
 
     def empty(self) -> None:

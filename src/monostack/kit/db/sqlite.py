@@ -353,17 +353,19 @@ class SqliteEngine:
                 raw.execute("ROLLBACK")
             raise
 
-    def columns(self) -> dict[str, set[str]]:
-        """What the database has: table -> names of columns (indexes under the key "index:NAME")."""
+    def columns(self) -> dict[str, dict[str, int | None]]:
+        """What the database has: table -> names of columns (indexes under the key "index:NAME"). None of them
+        has a width that SQLite minds."""
         raw = self.reader.raw
-        out: dict[str, set[str]] = {}
+        out: dict[str, dict[str, int | None]] = {}
         for kind, name in raw.execute(
             "select type, name from sqlite_master where name not like 'sqlite_%'"
         ).fetchall():
             if kind == "table":
-                out[name] = {row[1] for row in raw.execute(f'pragma table_info("{name}")').fetchall()}
+                rows = raw.execute(f'pragma table_info("{name}")').fetchall()
+                out[name] = dict.fromkeys(row[1] for row in rows)
             elif kind == "index":
-                out["index:" + name] = set()
+                out["index:" + name] = {}
         return out
 
     def reopen(self, template: str | os.PathLike) -> None:

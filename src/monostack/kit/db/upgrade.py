@@ -1,8 +1,8 @@
 """The schema: what the program's tables need and the database lacks.
 
-Expanding (a new table, a nullable column, an index) is found by comparing, so no hand-written step can be
-forgotten, and it is safe while an older program still runs. Contracting is never automatic: `CONTRACT` lists
-statements with the schema number from which no living program needs the old form.
+Expanding (a new table, a nullable column, a wider one, an index) is found by comparing, so no hand-written
+step can be forgotten, and it is safe while an older program still runs. Contracting is never automatic:
+`CONTRACT` lists statements with the schema number from which no living program needs the old form.
 """
 
 from __future__ import annotations
@@ -26,10 +26,18 @@ def missing(engine, tables) -> list[str]:
                 if column.name not in have[table.name]:
                     text = str(CreateColumn(column).compile(dialect=dialect))
                     out.append(f'ALTER TABLE "{table.name}" ADD COLUMN {text}')
+                elif (have[table.name][column.name] or 0) in range(1, _width(column)):
+                    kind = column.type.compile(dialect=dialect)
+                    out.append(f'ALTER TABLE "{table.name}" ALTER COLUMN "{column.name}" TYPE {kind}')
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             if f"index:{index.name}" not in have:
                 out.append(str(CreateIndex(index).compile(dialect=dialect)))
     return out
+
+
+def _width(column: sa.Column) -> int:
+    """How many characters a column must take; 0 for what has no such measure."""
+    return getattr(column.type, "length", None) or 0
 
 
 def expand(engine, tables) -> int:

@@ -6,6 +6,8 @@ migration and back on a full host. Before 1.12 the allocations are a list, befor
 owner.
 """
 
+from collections.abc import Iterable
+
 from monostack.kit import ids
 from monostack.kit.errors import Error
 from monostack.kit.resource import Route
@@ -89,11 +91,21 @@ def write(request, tx, asked: dict[str, dict]) -> None:
     try:
         for consumer_id in sorted(asked):
             kept = _kept(held[consumer_id], wanted[consumer_id])
-            claims.take(tx, consumer_id, held[consumer_id], kept)
+            claims.take(tx, consumer_id, held[consumer_id], kept, counted=False)
             held[consumer_id] = kept
         for consumer_id in sorted(asked):
-            claims.take(tx, consumer_id, held[consumer_id], wanted[consumer_id])
+            claims.take(tx, consumer_id, held[consumer_id], wanted[consumer_id], counted=False)
             _record(tx, consumers[consumer_id], consumer_id, asked[consumer_id], wanted[consumer_id])
+        claims.count(tx, (provider for each in wanted.values() for provider in each))
+    except NoRoom as reason:
+        raise _refusal(reason) from None
+
+
+def judge_again(tx, consumers: Iterable[str]) -> None:
+    """Raise Error 409 if inventories that have changed would not give what the consumers hold."""
+    try:
+        for consumer_id in sorted(consumers):
+            claims.judge_again(tx, claims.held(tx, consumer_id))
     except NoRoom as reason:
         raise _refusal(reason) from None
 

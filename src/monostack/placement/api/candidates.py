@@ -29,7 +29,7 @@ def index(request, db):
     found = search(world, demand)
     if request.version < (1, 29):
         found = (each for each in found if _of_different_trees(world, each))
-    limit = request.query.get("limit")
+    limit = next(iter(request.query_all("limit")), None)
     shown = list(islice(found, None if limit is None or len(limit) > 9 else int(limit)))
     WIRE.dated(request)
     return {
@@ -69,6 +69,7 @@ def _root_required(request, db, group: Group) -> None:
     strange = vocabulary.unknown_traits(db, set().union(group.forbidden, *group.required))
     if strange:
         raise Error(400, UNDEFINED, f"No such trait(s): {', '.join(strange)}.")
+    searching.refuse_clash(group, "root_required")
 
 
 def _check(request, demand: Demand) -> None:

@@ -1,9 +1,11 @@
 """The version document: the one answer that needs no token."""
 
 from monostack.kit.resource import PUBLIC, Route
+from monostack.placement.wire import WIRE
 
 
 def versions(request, db):
+    WIRE.dated(request)
     return {
         "versions": [
             {

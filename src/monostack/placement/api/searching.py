@@ -20,7 +20,8 @@ def group(request, db, suffix: str = "") -> Group:
     text = request.query.get("resources" + suffix)
     if text is not None:
         out.resources = amounts(db, text, suffix)
-    for text in request.query_all("required" + suffix):
+    texts = request.query_all("required" + suffix)
+    for text in texts if request.version >= (1, 39) else texts[-1:]:
         _required(request, out, text)
     strange = vocabulary.unknown_traits(db, set().union(out.forbidden, *out.required))
     if strange:
@@ -85,9 +86,15 @@ def _required(request, out: Group, text: str) -> None:
                 f"Invalid query string parameters: Expected 'required' parameter value of the form: {form}. "
                 f"Got: {text}"
             )
-    clash = [name for name in out.forbidden if frozenset((name,)) in out.required]
+    refuse_clash(out, "required")
+
+
+def refuse_clash(group: Group, parameter: str) -> None:
+    """Refuse traits that are wanted and forbidden at once."""
+    clash = [name for name in group.forbidden if frozenset((name,)) in group.required]
     if clash:
-        raise bad_value(f"required names traits both as wanted and as forbidden: {', '.join(sorted(clash))}.")
+        words = f"{parameter} names traits both as wanted and as forbidden: {', '.join(sorted(clash))}."
+        raise bad_value(words)
 
 
 def _member_of(request, out: Group, text: str) -> None:
