@@ -206,8 +206,9 @@ def test_a_member_sees_himself_and_nobody_else(demo, found):
 def test_a_domain_manager_manages_his_domain_only(admin, domain_with, found, make):
     domain, manager, client = domain_with("manager")
     third = make("domain", name="third")
-    answer = client.post("/users", json={"user": {"name": "worker"}})
-    assert answer.json()["user"]["domain_id"] == domain["id"], "nothing said: the domain of the token"
+    assert client.post("/users", json={"user": {"name": "worker"}}).status_code == 403, "he names no domain"
+    answer = client.post("/users", json={"user": {"name": "worker", "domain_id": domain["id"]}})
+    assert answer.json()["user"]["domain_id"] == domain["id"]
     worker = answer.json()["user"]["id"]
     names = {user["name"] for user in client.get("/users").json()["users"]}
     assert names == {manager["name"], "worker"}, "the list ends at the domain"
