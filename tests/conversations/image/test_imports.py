@@ -58,9 +58,10 @@ def begin(api, image, name, **method):
 
 
 def wait(api, image, *statuses):
-    for _ in range(100):
+    """The image with one of the statuses, when its import has ended, which may be a moment later."""
+    for _ in range(200):
         found = api.get(f"/images/{image}").json()
-        if found["status"] in statuses:
+        if found["status"] in statuses and "os_glance_import_task" not in found:
             return found
         time.sleep(0.05)
     raise AssertionError(found)
