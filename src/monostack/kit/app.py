@@ -288,6 +288,8 @@ class App:
 
     async def _body(self, request: Request, wire) -> Any:
         length = request.headers.get("content-length")
+        if length is None and request.method == "GET" and "transfer-encoding" not in request.headers:
+            return None  # RFC 9112, section 6.3: there is none, and nothing need be waited for
         if length is not None and length.isdigit() and int(length) > wire.body_limit:
             raise Error(
                 413, "RequestEntityTooLarge", f"Request is too large: at most {wire.body_limit} bytes."

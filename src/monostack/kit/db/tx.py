@@ -89,7 +89,14 @@ class Db:
         self.connection = connection
         self.cloud = cloud
         self.statements = connection.statements
-        self.now = cloud.clock.now()
+        self._now: str | None = None
+
+    @property
+    def now(self) -> str:
+        """The moment of this snapshot or transaction, the same for as long as it lasts."""
+        if self._now is None:
+            self._now = self.cloud.clock.now()
+        return self._now
 
     @property
     def epoch(self) -> int:
