@@ -34,8 +34,8 @@ RULES = [
 
 
 @pytest.fixture(scope="module")
-def shared_world():
-    with testing.cloud(only=("identity",)) as cloud:
+def shared_world(database):
+    with testing.cloud(only=("identity",), database=database) as cloud:
         cloud.settings.federation.public_url = cloud.url + "/identity"
         yield World(cloud)
 

@@ -13,8 +13,8 @@ SCOPE = {"project": {"name": "demo", "domain": {"id": "default"}}}
 
 
 @pytest.fixture(scope="module")
-def shared_world():
-    with testing.cloud(only=("identity",), identity__token_provider="jws") as cloud:
+def shared_world(database):
+    with testing.cloud(only=("identity",), database=database, identity__token_provider="jws") as cloud:
         yield World(cloud)
 
 

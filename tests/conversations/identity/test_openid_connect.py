@@ -35,8 +35,9 @@ def provider():
 
 
 @pytest.fixture(scope="module")
-def shared_world(provider):
-    with testing.cloud(only=("identity",), **{"federation.trusted_dashboards": DASHBOARD}) as cloud:
+def shared_world(provider, database):
+    trusted = {"federation.trusted_dashboards": DASHBOARD}
+    with testing.cloud(only=("identity",), database=database, **trusted) as cloud:
         yield World(cloud)
 
 
@@ -141,7 +142,7 @@ def test_headers_are_not_believed_where_the_provider_can_be_asked(nobody, acme):
 
 def test_new_keys_of_the_provider_are_found(bring, provider):
     assert bring(provider.token()).status_code == 201
-    provider.key, provider.key_id = Provider.new_key(), "two"
+    provider.key, provider.key_id = Provider.new_key(), f"after {provider.key_id}"
     assert bring(provider.token()).status_code == 201
     assert provider.asked.count("/keys") == 2 or "/keys" in provider.asked
 

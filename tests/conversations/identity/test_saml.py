@@ -42,8 +42,9 @@ def provider():
 
 
 @pytest.fixture(scope="module")
-def shared_world(provider):
-    with testing.cloud(only=("identity",), **{"federation.trusted_dashboards": DASHBOARD}) as cloud:
+def shared_world(provider, database):
+    trusted = {"federation.trusted_dashboards": DASHBOARD}
+    with testing.cloud(only=("identity",), database=database, **trusted) as cloud:
         cloud.settings.federation.public_url = cloud.url + "/identity"
         (cloud.settings.state / "federation.toml").write_text(
             '[partner.saml2]\nkind = "saml"\nmetadata = "partner.xml"\n'
