@@ -153,3 +153,23 @@ def test_metadata_definitions_go_to_files_and_back(up, tmp_path):
     (tmp_path / "bad.json").write_text('{"name": "Mine"}')
     told = monostack("image", "metadefs", "load", str(tmp_path), *state)
     assert told.returncode == 1 and "bad.json is no namespace" in told.stderr
+
+
+@pytest.mark.parametrize("words", [("-k", "nothing_is_called_so"), ("--collect-only", "-q"), ("-q",)])
+def test_what_follows_test_is_for_pytest(words, monkeypatch):
+    from monostack import cli
+
+    run: list[list[str]] = []
+
+    def started(command: list[str], **_) -> subprocess.CompletedProcess:
+        run.append(command)
+        return subprocess.CompletedProcess(command, 3)
+
+    monkeypatch.setattr("monostack.cli.test.subprocess.run", started)
+    assert cli.main(["test", "tests/unit", *words]) == 3
+    assert run[0][-len(words) - 1 :] == ["tests/unit", *words]
+    assert cli.main(["test", *words]) == 3
+    assert run[1][-len(words) :] == list(words)
+    assert "-n" not in run[1]
+    assert cli.main(["test"]) == 3
+    assert "-n" in run[2], "the whole suite runs side by side"

@@ -23,6 +23,9 @@ WORDS = {
     "test-cloud": "a disposable cloud with simulated hosts, for tests in any language",
 }
 
+PASSES_ON = "test"
+"""The word behind which everything is another program's: argparse would take `-k` for an option of ours."""
+
 EPILOG = """\
 Begin with `monostack demo`, or with `monostack up` and, in another shell, `. DIR/admin-openrc`.
 Every word explains its own options: monostack up --help
@@ -63,7 +66,13 @@ def main(arguments: list[str] | None = None) -> int:
     """The entry point; returns the exit status."""
     words = sys.argv[1:] if arguments is None else arguments
     word = next((each for each in words if not each.startswith("-")), None)
+    passed_on: list[str] = []
+    if word == PASSES_ON:
+        after = words.index(word) + 1
+        if words[after:] not in (["-h"], ["--help"]):
+            words, passed_on = words[:after], words[after:]
     options = parser(word if word in WORDS else None).parse_args(words)
+    options.passed_on = passed_on
     if options.version:
         from monostack import __version__
 

@@ -13,7 +13,7 @@ from monostack.cli import common
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("rest", nargs=argparse.REMAINDER, help="passed to pytest")
+    parser.usage = "monostack test [what pytest takes ...]"
 
 
 def run(options: argparse.Namespace) -> int:
@@ -21,5 +21,5 @@ def run(options: argparse.Namespace) -> int:
     if not (root / "tests").is_dir():
         common.fail("the tests are in the source checkout: run ./monostack test there")
     side_by_side = ["-n", "logical", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
-    words = options.rest or side_by_side
+    words = options.passed_on or side_by_side
     return subprocess.run([sys.executable, "-m", "pytest", "-q", *words], cwd=root).returncode
